@@ -1,0 +1,1 @@
+"""Budgets, verdict and blessing."""

@@ -1,0 +1,1 @@
+"""Labelled folders -> tf.Example, in train, val and test splits."""

@@ -1,0 +1,1 @@
+"""Blessed models published where they are served."""

@@ -1,0 +1,1 @@
+"""Every variant measured beside its parent."""

@@ -1,0 +1,1 @@
+"""Pretrained networks, one a file, and the table that names them."""

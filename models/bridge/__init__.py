@@ -1,0 +1,1 @@
+"""Keras 3 -> tf_keras, the seam that TF-MOT needs."""

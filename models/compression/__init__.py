@@ -1,0 +1,1 @@
+"""Recipes that make a trained model smaller and faster."""

@@ -1,0 +1,92 @@
+"""How a model is built and fine-tuned, as frozen values. Imports no TensorFlow."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseModel):
+    """A frozen section of a config; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackboneSettings(Settings):
+    """Which network is fine-tuned and where its weights come from."""
+
+    name: str = Field("efficientnet-lite0", description="efficientnet-lite0, or a class of keras.applications by name.")
+    weights: str | None = Field(
+        "imagenet", description="imagenet, the path of a .weights.h5 or .pth file, or null for random weights."
+    )
+    weights_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="Refuse a weights file that has another SHA-256 sum."
+    )
+
+
+class ModelSettings(Settings):
+    """The classifier: a backbone and a head, preprocessing inside."""
+
+    backbone: BackboneSettings = BackboneSettings()
+    image_size: int = Field(96, ge=32, le=1024, description="Side of the square every image is resized to, pixels.")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Share of features dropped before the head in training.")
+
+
+class OptimizerSettings(Settings):
+    """The optimiser and its learning rate over the phase."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0, le=10)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_fraction: float = Field(0.1, ge=0, lt=1, description="Share of the phase's steps the rate rises linearly.")
+    weight_decay: float = Field(1e-4, ge=0, lt=1, description="Decoupled decay; used by adamw only.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Used by sgd only.")
+
+
+class PhaseSettings(Settings):
+    """One phase of fine-tuning; zero epochs leaves it out."""
+
+    epochs: int = Field(1, ge=0, le=1000)
+    optimizer: OptimizerSettings = OptimizerSettings()
+
+
+class AugmentationSettings(Settings):
+    """Random changes to training images; all zero and false leaves them as they are."""
+
+    flip: bool = Field(True, description="Mirror left and right, half the time.")
+    crop: float = Field(0.1, ge=0, lt=0.9, description="Largest share of a side cut away, then resized back.")
+    brightness: Fraction = Field(0.1, description="Largest shift, as a share of the full range.")
+    contrast: Fraction = Field(0.1, description="Largest relative change.")
+    saturation: Fraction = Field(0.0, description="Largest relative change.")
+
+
+class EarlyStopping(Settings):
+    """Stops full fine-tuning when the validation loss has stopped falling, and restores the best epoch."""
+
+    patience: int = Field(2, ge=1, description="Epochs without a better loss.")
+    min_delta: float = Field(0.0, ge=0, description="Smallest fall that counts.")
+
+
+class TrainSettings(Settings):
+    """Head-only training with the backbone frozen, then training of everything."""
+
+    batch_size: int = Field(64, ge=1, le=65536)
+    head: PhaseSettings = PhaseSettings(epochs=1, optimizer=OptimizerSettings(learning_rate=3e-3, schedule="constant"))
+    full: PhaseSettings = PhaseSettings(epochs=4)
+    augmentation: AugmentationSettings = AugmentationSettings()
+    early_stopping: EarlyStopping | None = EarlyStopping()
+
+    @model_validator(mode="after")
+    def _some_training(self) -> "TrainSettings":
+        if self.head.epochs + self.full.epochs == 0:
+            raise ValueError("train.head.epochs and train.full.epochs must not both be 0.")
+        return self
+
+
+class TrainingRun(Settings):
+    """All that `run_fn` needs beside its data, as the Trainer's custom_config carries it."""
+
+    model: ModelSettings
+    train: TrainSettings
+    seed: int = Field(ge=0)

@@ -1,0 +1,1 @@
+"""From examples and a backbone to a trained, exported classifier."""

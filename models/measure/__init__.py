@@ -1,0 +1,1 @@
+"""Quality, latency, size and sparsity of a model, from its exported files."""

@@ -1,0 +1,1 @@
+"""The `roadworthy` command."""

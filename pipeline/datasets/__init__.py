@@ -1,0 +1,1 @@
+"""Public datasets, written as labelled folders."""

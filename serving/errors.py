@@ -1,0 +1,74 @@
+"""Everything a user can cause, as one tree. The command line turns these into one message and exit code 2."""
+
+__all__ = [
+    "AskError",
+    "BudgetMissed",
+    "ConfigError",
+    "DataError",
+    "DeployError",
+    "ModelError",
+    "RoadworthyError",
+    "ServeError",
+    "UnsupportedLayer",
+    "WeightsError",
+]
+
+
+class RoadworthyError(Exception):
+    """A fault with one clear message: what was required, what was received, where, and what to do.
+
+    RoadworthyError
+    ├── ConfigError           a key, a type or a value in the YAML
+    ├── DataError             a file or folder that can't be read as what it claims to be
+    ├── ModelError            a model that can't be built, read or exported as asked
+    │   ├── UnsupportedLayer  a layer the bridge or a recipe can't take
+    │   └── WeightsError      a weights file that is missing, damaged or not the pinned one
+    ├── BudgetMissed          no variant passed the gate
+    ├── DeployError           a version could not be published
+    ├── ServeError            the server can't start, or a version can't be loaded
+    └── AskError              the server said no, or can't be reached
+    """
+
+
+class ConfigError(RoadworthyError):
+    """A key, a type or a value in the run's YAML file."""
+
+
+class DataError(RoadworthyError):
+    """A file or folder that can't be read as what it claims to be."""
+
+
+class ModelError(RoadworthyError):
+    """A model that can't be built, read or exported as asked."""
+
+
+class UnsupportedLayer(ModelError):
+    """A layer the bridge or a recipe can't take; the message names the layer and what to do."""
+
+
+class WeightsError(ModelError):
+    """A weights file that is missing, damaged or not the pinned one."""
+
+
+class BudgetMissed(RoadworthyError):
+    """No variant passed the gate; the message says which budget each one missed."""
+
+
+class DeployError(RoadworthyError):
+    """A version could not be published; nothing of it is visible to a server."""
+
+
+class ServeError(RoadworthyError):
+    """The server can't start, or a version can't be loaded."""
+
+
+class AskError(RoadworthyError):
+    """The server answered with an error, or can't be reached.
+
+    Attributes:
+        code: gRPC status code name, e.g. ``NOT_FOUND``; the REST status is mapped to the same names.
+    """
+
+    def __init__(self, message: str, *, code: str = "UNKNOWN") -> None:
+        super().__init__(message)
+        self.code = code

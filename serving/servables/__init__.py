@@ -1,0 +1,1 @@
+"""Exported models, opened and asked: SavedModels on TensorFlow, LiteRT files without it."""

@@ -1,0 +1,1 @@
+"""A model server with TF Serving's API over gRPC and REST."""
