@@ -18,6 +18,8 @@ stop() {
   exit 2
 }
 
+at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; } # WANTED FOUND
+
 check_machine() { # sets base (the interpreter behind shims and environments) and glibc
   [ "$(uname -sm)" = "Linux x86_64" ] ||
     stop "this machine must be Linux on x86_64, the only one TFX has wheels for. Received: $(uname -sm)." \
@@ -36,9 +38,10 @@ check_machine() { # sets base (the interpreter behind shims and environments) an
     stop "$base lacks the modules ssl or venv." "Debian and Ubuntu: apt-get install python3.11-venv."
   glibc=$("$base" -c 'import os; print(os.confstr("CS_GNU_LIBC_VERSION").split()[-1])' 2>/dev/null) ||
     stop "TFX's wheels need glibc; $base runs on another C library." "Run it in the container image $image."
+  at_least 2.39 "$glibc" || { command -v apt-get && command -v dpkg; } >/dev/null ||
+    stop "glibc $glibc is older than the 2.39 that ml-metadata's wheels need, and there is no apt to bring a newer one." \
+      "Run it in the container image $image."
 }
-
-at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; } # WANTED FOUND
 
 # apt with its lists and caches inside the checkout: needs no root, leaves the system's state alone.
 private_apt() { # SOURCES ARGUMENT…
@@ -112,7 +115,7 @@ install_lock() {
 
 main() {
   local stamp=$venv/.set-up want
-  want="$(cat requirements.lock infra/tools.lock infra/setup.sh setup.py pyproject.toml | sha256sum | cut -d' ' -f1) $root"
+  want="$(cat requirements.lock infra/tools.lock infra/setup.sh setup.py | sha256sum | cut -d' ' -f1) $root"
   if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && "$venv/bin/python" -c ''; then return; fi
   check_machine
   rm -rf "$venv" "$tools"

@@ -1,8 +1,10 @@
 """How a model is built and fine-tuned, as frozen values. Imports no TensorFlow."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+IMAGENET: Final = "imagenet"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -23,6 +25,13 @@ class BackboneSettings(Settings):
     weights_sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="Refuse a weights file that has another SHA-256 sum."
     )
+
+    @field_validator("weights")
+    @classmethod
+    def _beside_config(cls, weights: str | None, info: ValidationInfo) -> str | None:
+        """A path in a config is relative to the config's own folder, which its reader gives as context."""
+        base = (info.context or {}).get("base")
+        return weights if weights in (None, IMAGENET) or base is None else str((base / weights).resolve())
 
 
 class ModelSettings(Settings):

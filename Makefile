@@ -1,0 +1,39 @@
+# Every target sets the machine up first; where that is done it costs nothing.
+PYTHON_BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check test format lock docs clean
+
+help: ## Lists the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+setup: ## Makes .venv from requirements.lock; nothing outside the checkout changes.
+	@infra/setup.sh
+
+demo: setup ## The whole way on real images: data, training, compression, gate, push, serve, ask.
+	@$(PYTHON_BIN)/python examples/demo.py
+
+check: setup ## Format, lint, layers, types of the installed wheel, generated files.
+	$(PYTHON_BIN)/ruff format --check .
+	$(PYTHON_BIN)/ruff check .
+	$(PYTHON_BIN)/lint-imports --no-cache
+	infra/typecheck.sh
+
+test: setup ## Every test, real servers and one small end-to-end run among them.
+	$(PYTHON_BIN)/pytest
+
+format: setup ## Formats and sorts.
+	$(PYTHON_BIN)/ruff format .
+	$(PYTHON_BIN)/ruff check --fix .
+
+docs: setup ## Writes the generated files again: the config's JSON Schema, the protocol descriptors.
+	$(PYTHON_BIN)/roadworthy schema > docs/config.schema.json
+	$(PYTHON_BIN)/python infra/protos/build_descriptors.py
+
+lock: ## Resolves requirements.lock and infra/tools.lock again.
+	.cache/tools/bin/uv pip compile infra/tools.in -q --no-header --universal --python-version 3.11 \
+	  --generate-hashes -o infra/tools.lock
+	.cache/tools/bin/uv pip compile pyproject.toml -q --no-header --no-annotate --all-extras --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_39 --generate-hashes -o requirements.lock
+
+clean: ## Removes what was built and run; keeps .venv and downloaded data.
+	rm -rf build runs served .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

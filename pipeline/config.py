@@ -1,0 +1,242 @@
+"""One YAML file describes a run: read once, checked whole, frozen, passed on. Imports neither TensorFlow nor TFX."""
+
+import difflib
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+
+from roadworthy.components.gate.budgets import GateSettings
+from roadworthy.models.compression.recipe import Prune, Quantize, Recipe, Step
+from roadworthy.models.config import ModelSettings, Settings, TrainingRun, TrainSettings
+from roadworthy.serving.errors import ConfigError
+
+SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def _beside_config(path: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base")
+    return (base / path.expanduser()).resolve() if base else path
+
+
+ConfigPath = Annotated[Path, AfterValidator(_beside_config)]
+
+
+class FetchSettings(Settings):
+    """A public dataset that is written to `data.path` before the run, unless it is there already."""
+
+    dataset: Literal["fashion-mnist"]
+    images_per_class: int | None = Field(None, ge=2, description="The first so many of each class; null: all of them.")
+
+
+class SplitSettings(Settings):
+    """Shares of the images, as whole numbers; an image's content decides which split it falls in."""
+
+    train: int = Field(6, ge=1, le=1000)
+    val: int = Field(1, ge=1, le=1000)
+    test: int = Field(3, ge=1, le=1000)
+
+
+class DataSettings(Settings):
+    """Labelled images: one folder a class."""
+
+    path: ConfigPath = Field(description="Folder with one folder a class; may hold {SPAN}. Relative to this file.")
+    fetch: FetchSettings | None = None
+    splits: SplitSettings = SplitSettings()
+    max_bad_fraction: float = Field(0.01, ge=0, lt=1, description="Share of unreadable images above which a run stops.")
+
+
+class BeamSettings(Settings):
+    """How Beam's DirectRunner runs the data nodes."""
+
+    workers: int = Field(1, ge=1, le=256, description="1 runs in this process; more start worker processes.")
+
+
+class CompressSettings(Settings):
+    """The variants to make of the trained model."""
+
+    recipes: tuple[Recipe, ...] = Field(min_length=1)
+
+    @field_validator("recipes")
+    @classmethod
+    def _names_differ(cls, recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
+        names = [recipe.name for recipe in recipes]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"must have a name of its own for every recipe. Named twice: {', '.join(twice)}.")
+        return recipes
+
+
+class ScorecardSettings(Settings):
+    """How variants are measured."""
+
+    latency_calls: int = Field(200, ge=20, le=100_000, description="Timed calls at batch 1, of each model.")
+    threads: int = Field(2, ge=1, le=256, description="Threads one call may use.")
+
+
+class PushSettings(Settings):
+    """Where a blessed model is published."""
+
+    model_root: ConfigPath = Field(description="MODEL_ROOT/<name>/<version>/ is written. Relative to this file.")
+
+
+class RunConfig(Settings):
+    """A whole run, from labelled images to a published model."""
+
+    name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,60}$", description="Names the pipeline and the served model.")
+    output: ConfigPath = Field(description="Folder for artifacts, metadata and logs. Relative to this file.")
+    seed: int = Field(0, ge=0, lt=2**31)
+    data: DataSettings
+    beam: BeamSettings = BeamSettings()
+    model: ModelSettings = ModelSettings()
+    train: TrainSettings = TrainSettings()
+    compress: CompressSettings = CompressSettings(
+        recipes=(
+            Recipe(name="int8", steps=(Step(quantize=Quantize()),)),
+            Recipe(name="pruned-int8", steps=(Step(prune=Prune(sparsity=0.5)), Step(quantize=Quantize()))),
+        )
+    )
+    scorecard: ScorecardSettings = ScorecardSettings()
+    gate: GateSettings = GateSettings()
+    push: PushSettings
+
+    def training_run(self) -> TrainingRun:
+        """What the Trainer's `run_fn` needs of this config."""
+        return TrainingRun(model=self.model, train=self.train, seed=self.seed)
+
+
+def load_config(path: Path) -> RunConfig:
+    """Reads and checks a run's YAML file.
+
+    Paths in it are relative to the file's own folder and come back absolute.
+
+    Raises:
+        ConfigError: the file can't be read, is not YAML, or holds an unknown key, a wrong type or a value out of
+            range. The message lists every fault with file, line, key and what was received.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} must be a readable YAML file. Received: {error}") from error
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_repeated_keys(path, root)
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path} must be YAML. Received: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold keys and values, such as 'name: fashion'. Received: {_shown(values)}.")
+    try:
+        return RunConfig.model_validate(values, context={"base": path.resolve().parent})
+    except ValidationError as error:
+        faults = sorted(_causes(error.errors(include_url=False)), key=lambda fault: _line(root, fault["loc"]))
+        raise ConfigError("\n".join(_fault(path, root, fault) for fault in faults)) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The config's JSON Schema, for editors and for checks without Python."""
+    return {"$schema": SCHEMA_DIALECT, **RunConfig.model_json_schema()}
+
+
+def _refuse_repeated_keys(path: Path, node: yaml.Node | None) -> None:
+    """YAML itself would silently keep the last of two equal keys."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{path}:{line}: a key must be a word. Received: a list or a section.")
+            if key.value in seen:
+                raise ConfigError(
+                    f"{path}:{line}: {key.value} must be given once. Received: twice in the same section."
+                )
+            seen.add(key.value)
+            _refuse_repeated_keys(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated_keys(path, item)
+
+
+def _causes(faults: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leaves out lists called too short only because a fault further down took their items away."""
+    return [
+        fault
+        for fault in faults
+        if fault["type"] != "too_short"
+        or not any(
+            len(other["loc"]) > len(fault["loc"]) and other["loc"][: len(fault["loc"])] == fault["loc"]
+            for other in faults
+        )
+    ]
+
+
+def _fault(path: Path, root: yaml.Node | None, fault: ErrorDetails) -> str:
+    loc = fault["loc"]
+    where = f"{path}:{_line(root, loc)}: {_dotted(loc)}"
+    match fault["type"]:
+        case "missing":
+            return f"{where} is required and was not given."
+        case "extra_forbidden":
+            return f"{where} is not a known key.{_closest(str(loc[-1]), _known_keys(loc[:-1]))}"
+        case "value_error":
+            return f"{where}: {fault['ctx']['error']}"
+    rule = fault["msg"].replace("Input should", "must", 1)
+    return f"{where} {rule}. Received: {_shown(fault['input'])}.{_percent_hint(fault)}"
+
+
+def _closest(key: str, known: Sequence[str]) -> str:
+    matches = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f" Did you mean {matches[0]}?" if matches else f" Known here: {', '.join(known)}."
+
+
+def _percent_hint(fault: ErrorDetails) -> str:
+    """A share given as a percentage is the commonest slip."""
+    limit = fault.get("ctx", {}).get("lt", fault.get("ctx", {}).get("le"))
+    value = fault["input"]
+    if limit == 1 and isinstance(value, int | float) and 1 < value <= 100:  # noqa: PLR2004
+        return f" Did you mean {value / 100:g}?"
+    return ""
+
+
+def _shown(value: Any, *, limit: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _dotted(loc: Sequence[int | str]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+
+
+def _line(root: yaml.Node | None, loc: Sequence[int | str]) -> int:
+    """The line of the deepest part of `loc` that the file has, from 1."""
+    node, line = root, 1
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            pair = (node.value[part], node.value[part])
+        else:
+            pair = None
+        if pair is None:
+            break
+        line, node = pair[0].start_mark.line + 1, pair[1]
+    return line
+
+
+def _known_keys(loc: Sequence[int | str]) -> list[str]:
+    section: type[BaseModel] = RunConfig
+    for part in loc:
+        if isinstance(part, str) and part in section.model_fields:
+            section = _section_in(section.model_fields[part].annotation) or section
+    return sorted(section.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The first config section in a type such as `tuple[Recipe, ...]` or `Prune | None`."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return annotation if issubclass(annotation, BaseModel) else None
+    return next((found for arg in typing.get_args(annotation) if (found := _section_in(arg))), None)

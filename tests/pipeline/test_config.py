@@ -1,0 +1,150 @@
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadworthy.pipeline.config import RunConfig, json_schema, load_config
+from roadworthy.serving.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+MINIMAL = """
+name: shop
+output: out
+data: {path: photos}
+push: {model_root: served}
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(textwrap.dedent(text))
+    return path
+
+
+def fault(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, text))
+    return str(caught.value)
+
+
+def test_a_minimal_config_gets_its_defaults_and_absolute_paths(tmp_path):
+    config = load_config(write(tmp_path, MINIMAL))
+
+    assert config.data.path == tmp_path / "photos"
+    assert config.push.model_root == tmp_path / "served"
+    assert [recipe.name for recipe in config.compress.recipes] == ["int8", "pruned-int8"]
+
+
+def test_the_example_is_valid_and_conforms_to_the_schema():
+    example = ROOT / "examples" / "fashion.yaml"
+
+    load_config(example)
+    jsonschema.validate(yaml.safe_load(example.read_text()), json_schema())
+
+
+def test_the_committed_schema_is_current():
+    assert json.loads((ROOT / "docs" / "config.schema.json").read_text()) == json_schema()
+
+
+def test_a_config_is_frozen(tmp_path):
+    config = load_config(write(tmp_path, MINIMAL))
+
+    with pytest.raises(ValueError, match="frozen"):
+        config.seed = 3
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("seeed: 3", "run.yaml:6: seeed is not a known key. Did you mean seed?"),
+        ("seed: three", "run.yaml:6: seed must be a valid integer"),
+        ("seed: -1", "Received: -1."),
+        ("model: {backbone: {nmae: x}}", "model.backbone.nmae is not a known key. Did you mean name?"),
+        ("model: {backbone: {zzzz: x}}", "Known here: name, weights, weights_sha256."),
+        ("gate: {budgets: {max_quality_drop: 5}}", "Did you mean 0.05?"),
+        (
+            "train: {head: {epochs: 0}, full: {epochs: 0}}",
+            "train.head.epochs and train.full.epochs must not both be 0.",
+        ),
+        ("train: {full: {optimizer: {name: lion}}}", "train.full.optimizer.name must be 'adam', 'adamw' or 'sgd'"),
+        ("compress: {recipes: []}", "compress.recipes"),
+        (
+            "compress: {recipes: [{name: a, steps: [{prune: {sparsity: 80}}]}]}",
+            "sparsity must be less than 1. Received: 80.",
+        ),
+        ("compress: {recipes: [{name: a, steps: [{}]}]}", "exactly one of the keys"),
+        (
+            "compress: {recipes: [{name: a, steps: [{quantize: {}, prune: {sparsity: 0.5}}]}]}",
+            "exactly one of the keys",
+        ),
+        (
+            "compress: {recipes: [{name: a, steps: [{quantize: {}}]}, {name: a, steps: [{quantize: {}}]}]}",
+            "Named twice: a.",
+        ),
+        ("seed: 1\nseed: 2", "run.yaml:7: seed must be given once."),
+    ],
+)
+def test_a_fault_names_line_key_and_what_to_do(tmp_path, line, message):
+    assert message in fault(tmp_path, MINIMAL + line)
+
+
+def test_a_missing_key_is_named(tmp_path):
+    assert "push is required" in fault(tmp_path, MINIMAL.replace("push: {model_root: served}", ""))
+
+
+def test_every_fault_is_listed_once(tmp_path):
+    message = fault(tmp_path, "nmae: x\ncompress: {recipes: [{name: a, steps: [{prnue: {}}]}]}\n")
+
+    assert len(message.splitlines()) == 6
+    assert message.count("prnue") == 1
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "just text", "a: [", "a: &a [*a]", "\tx: 1", "? [a]\n: 1"])
+def test_what_is_no_config_is_refused_with_the_file_named(tmp_path, text):
+    assert "run.yaml" in fault(tmp_path, text)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent\.yaml must be a readable YAML file"):
+        load_config(tmp_path / "absent.yaml")
+
+
+LEAF = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+ANY = st.recursive(
+    LEAF,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(RunConfig.model_fields)), ANY))
+def test_any_yaml_is_either_valid_or_a_config_error(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("any") / "run.yaml"
+    path.write_text(yaml.safe_dump(values))
+
+    try:
+        outcome = load_config(path).name
+    except ConfigError as error:
+        outcome = str(error)
+
+    assert outcome == values.get("name") or outcome.startswith(str(path))
+
+
+def test_reading_a_config_imports_nothing_heavy():
+    code = f"""
+import sys
+from roadworthy.pipeline.preflight import load_checked
+from pathlib import Path
+load_checked(Path({str(ROOT / "examples" / "fashion.yaml")!r}))
+print(sorted({{"tensorflow", "tfx", "apache_beam", "keras", "tf_keras"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
