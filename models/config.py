@@ -89,7 +89,7 @@ class TrainSettings(Settings):
     @model_validator(mode="after")
     def _some_training(self) -> "TrainSettings":
         if self.head.epochs + self.full.epochs == 0:
-            raise ValueError("train.head.epochs and train.full.epochs must not both be 0.")
+            raise ValueError("must train: head.epochs and full.epochs are both 0.")
         return self
 
 

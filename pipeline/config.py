@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from roadworthy.components.gate.budgets import GateSettings
@@ -49,6 +49,12 @@ class DataSettings(Settings):
     fetch: FetchSettings | None = None
     splits: SplitSettings = SplitSettings()
     max_bad_fraction: float = Field(0.01, ge=0, lt=1, description="Share of unreadable images above which a run stops.")
+
+    @model_validator(mode="after")
+    def _fetch_needs_one_folder(self) -> "DataSettings":
+        if self.fetch is not None and "{" in str(self.path):
+            raise ValueError(f"must name one folder when data.fetch is given. Received: {self.path}.")
+        return self
 
 
 class BeamSettings(Settings):
@@ -183,7 +189,7 @@ def _fault(path: Path, root: yaml.Node | None, fault: ErrorDetails) -> str:
         case "extra_forbidden":
             return f"{where} is not a known key.{_closest(str(loc[-1]), _known_keys(loc[:-1]))}"
         case "value_error":
-            return f"{where}: {fault['ctx']['error']}"
+            return f"{where} {fault['ctx']['error']}"
     rule = fault["msg"].replace("Input should", "must", 1)
     return f"{where} {rule}. Received: {_shown(fault['input'])}.{_percent_hint(fault)}"
 

@@ -1,31 +1,30 @@
 """What was measured of one exported model, as frozen values. Imports no TensorFlow or TFX."""
 
+from typing import Final
+
 from pydantic import Field
 
 from roadworthy.models.config import Settings
+from roadworthy.models.measure.results import Latency, Quality
+
+SCORECARD_FILE: Final = "scorecard.json"
+BASELINE_FILE: Final = "baseline.json"
 
 
-class Latency(Settings):
-    """Wall time of one call at batch 1, milliseconds, after warm-up."""
-
-    p50_ms: float = Field(ge=0)
-    p95_ms: float = Field(ge=0)
-    calls: int = Field(gt=0)
-    threads: int = Field(gt=0)
-
-
-class Score(Settings):
-    """One exported model, measured from its files."""
+class Measured(Quality):
+    """Quality and size of one exported model: all that the last blessed model is measured for."""
 
     variant: str
     uri: str = Field(description="Folder of the exported version: a SavedModel, or a folder with model.tflite.")
     format: str = Field(description="saved_model or litert.")
-    accuracy: float = Field(ge=0, le=1)
-    recall: dict[str, float] = Field(description="Per class, by label; a class without examples is left out.")
-    examples: int = Field(gt=0)
     quality_source: str = Field(description="tfma or litert: what computed accuracy and recall.")
     size_bytes: int = Field(gt=0)
     size_gzip_bytes: int = Field(gt=0)
+
+
+class Score(Measured):
+    """One exported model, measured from its files."""
+
     latency: Latency
     sparsity: float = Field(ge=0, le=1, description="Share of exact zeros in kernels (rank 2 and more) of the file.")
 
@@ -36,3 +35,10 @@ class Scorecard(Settings):
     split: str
     parent: Score
     variants: tuple[Score, ...] = ()
+
+
+class Baseline(Settings):
+    """The last blessed model on the same split; none before the first blessing."""
+
+    split: str
+    model: Measured | None = None

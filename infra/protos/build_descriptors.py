@@ -10,9 +10,27 @@ from pathlib import Path
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from tensorflow.core.example import example_pb2
-from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 
-ROOTS = (prediction_service_pb2, model_service_pb2, example_pb2)
+# The messages of every RPC; the modules of the services themselves can't be imported under protobuf 6.
+ROOTS = (
+    classification_pb2,
+    example_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 TARGET = Path(__file__).parents[2] / "serving" / "tf_serving.binpb"
 
 

@@ -1,1 +1,5 @@
-"""Pretrained networks, one a file, and the table that names them."""
+"""Networks to start from. Their names are known without importing TensorFlow."""
+
+from roadworthy.models.backbones.names import check_backbone_name, known_backbones
+
+__all__ = ["check_backbone_name", "known_backbones"]

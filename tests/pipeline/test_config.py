@@ -71,7 +71,7 @@ def test_a_config_is_frozen(tmp_path):
         ("gate: {budgets: {max_quality_drop: 5}}", "Did you mean 0.05?"),
         (
             "train: {head: {epochs: 0}, full: {epochs: 0}}",
-            "train.head.epochs and train.full.epochs must not both be 0.",
+            "train must train: head.epochs and full.epochs are both 0.",
         ),
         ("train: {full: {optimizer: {name: lion}}}", "train.full.optimizer.name must be 'adam', 'adamw' or 'sgd'"),
         ("compress: {recipes: []}", "compress.recipes"),
@@ -88,6 +88,8 @@ def test_a_config_is_frozen(tmp_path):
             "compress: {recipes: [{name: a, steps: [{quantize: {}}]}, {name: a, steps: [{quantize: {}}]}]}",
             "Named twice: a.",
         ),
+        ("compress: {recipes: [{name: a, steps: [{quantize: {}}, {prune: {sparsity: 0.5}}]}]}", "step quantize last"),
+        ("data: {path: x}", "run.yaml:6: data must be given once."),
         ("seed: 1\nseed: 2", "run.yaml:7: seed must be given once."),
     ],
 )

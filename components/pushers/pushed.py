@@ -1,0 +1,16 @@
+"""Where a run's model is now, as a frozen value. Imports no TensorFlow or TFX."""
+
+from pathlib import Path
+from typing import Final
+
+from roadworthy.models.config import Settings
+
+PUSHED_FILE: Final = "pushed.json"
+
+
+class Pushed(Settings):
+    """The version a blessed model has below its model root; no path and no version when none was blessed."""
+
+    path: Path | None = None
+    version: int | None = None
+    already: bool = False

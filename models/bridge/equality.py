@@ -1,0 +1,82 @@
+"""Proves a Keras 3 model and its tf_keras twin equal, layer by layer, before anything is built on the twin."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import keras
+import numpy as np
+import tf_keras
+
+from roadworthy.models.bridge.graph import leaves, run
+from roadworthy.serving.errors import ModelError
+
+TOLERANCE: Final = 1e-4
+
+
+def check_equal(
+    model: keras.Model,
+    twin: tf_keras.Model,
+    *,
+    images: np.ndarray | None = None,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+) -> None:
+    """Runs both models on random and on given inputs and compares the output of every layer.
+
+    Every layer is compared, not only the last: softmax scores that are saturated would be equal whatever came before.
+
+    Args:
+        model: Keras 3 model with one input.
+        twin: what `to_tf_keras(model)` gave.
+        images: real inputs, float32 [batch, …] as the model takes them; random ones alone when None.
+        seed: of the random inputs, uniform in [0, 255).
+        tolerance: largest absolute difference allowed, for a layer whose outputs lie beyond 1 in proportion to them.
+
+    Raises:
+        ModelError: an output differs; the message names the first such layer and by how much.
+    """
+    names = {path: _output_layer(twin, path) for path in leaves(model)}
+    probe = tf_keras.Model(twin.inputs, {path: layer.get_output_at(0) for path, layer in names.items()})
+    for source, batch in _batches(model, images, seed=seed):
+        there = probe(batch, training=False)
+        for path, here in _outputs(model, batch):
+            _compare(here, np.asarray(there[path]), path=path, source=source, tolerance=tolerance)
+
+
+def _output_layer(twin: tf_keras.Model, path: str) -> tf_keras.layers.Layer:
+    """The layer that gives what the Keras 3 layer at `path` gives: its activation, if that had to be split off."""
+    named = {layer.name: layer for layer in twin.layers}
+    return named.get(f"{path}/activation") or named[path]
+
+
+def _batches(model: keras.Model, images: np.ndarray | None, *, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    shape = [2, *(side or 1 for side in model.inputs[0].shape[1:])]
+    yield "random", np.random.default_rng(seed).uniform(0, 255, shape).astype(str(model.inputs[0].dtype))
+    if images is not None:
+        yield "given", images
+
+
+def _outputs(model: keras.Model, batch: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Every leaf's first output in the order computed, by path."""
+    paths = {id(leaf): path for path, leaf in leaves(model).items()}
+    outputs: dict[str, np.ndarray] = {}
+
+    def record(leaf: keras.Operation, *args: Any, **kwargs: Any) -> Any:
+        output = leaf(*args, **kwargs)
+        outputs.setdefault(paths[id(leaf)], keras.ops.convert_to_numpy(output))
+        return output
+
+    run(model, keras.ops.convert_to_tensor(batch), apply=record)
+    return list(outputs.items())
+
+
+def _compare(here: np.ndarray, there: np.ndarray, *, path: str, source: str, tolerance: float) -> None:
+    scale = max(1.0, float(np.max(np.abs(here))))
+    difference = float(np.max(np.abs(here - there))) if here.shape == there.shape else float("inf")
+    # Written so that NaN fails.
+    if not difference <= tolerance * scale:
+        raise ModelError(
+            f"The tf_keras model must answer as the Keras 3 model it was made from, within {tolerance:g} of {scale:g}. "
+            f"Received: a difference of {difference:g} on {source} inputs, first at layer {path!r} of shapes "
+            f"{here.shape} and {there.shape}. Replace this layer, or leave steps that need TF-MOT out of the recipe."
+        )

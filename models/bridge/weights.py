@@ -1,0 +1,58 @@
+"""Copies weights between a Keras 3 model and its tf_keras twin, matched by layer path and variable name."""
+
+from typing import Any, Final
+
+import keras
+import tf_keras
+
+from roadworthy.models.bridge.graph import leaves
+from roadworthy.serving.errors import ModelError
+
+# Keras 3 name -> tf_keras name, where they differ.
+_RENAMED_VARIABLES: Final = {
+    "DepthwiseConv1D": {"kernel": "depthwise_kernel"},
+    "DepthwiseConv2D": {"kernel": "depthwise_kernel"},
+}
+
+
+def copy_to_tf_keras(model: keras.Model, twin: tf_keras.Model) -> None:
+    """Sets every weight of `twin`, made by `to_tf_keras`, to the Keras 3 model's.
+
+    Raises:
+        ModelError: a variable has no counterpart of the same shape; the message names it.
+    """
+    for path, layer in _layers_with_weights(model):
+        there = twin.get_layer(path)
+        for source, target in _pairs(layer, there, path=path):
+            target.assign(source.numpy())
+        if isinstance(there, tf_keras.layers.Normalization):
+            # Its call uses constants derived from the weights when the layer was built.
+            there.finalize_state()
+
+
+def copy_to_keras(twin: tf_keras.Model, model: keras.Model) -> None:
+    """Sets every weight of the Keras 3 model to its twin's, e.g. after TF-MOT has changed them.
+
+    Raises:
+        ModelError: a variable has no counterpart of the same shape; the message names it.
+    """
+    for path, layer in _layers_with_weights(model):
+        for target, source in _pairs(layer, twin.get_layer(path), path=path):
+            target.assign(source.numpy())
+
+
+def _layers_with_weights(model: keras.Model) -> list[tuple[str, keras.layers.Layer]]:
+    return [(path, leaf) for path, leaf in leaves(model).items() if getattr(leaf, "weights", None)]
+
+
+def _pairs(layer: keras.layers.Layer, twin: tf_keras.layers.Layer, *, path: str) -> list[tuple[Any, Any]]:
+    renamed = _RENAMED_VARIABLES.get(type(layer).__name__, {})
+    here = {renamed.get(weight.name, weight.name): weight for weight in layer.weights}
+    there = {weight.name.rpartition("/")[2].partition(":")[0]: weight for weight in twin.weights}
+    shapes = [{name: tuple(weight.shape) for name, weight in side.items()} for side in (here, there)]
+    if shapes[0] != shapes[1] or len(here) != len(layer.weights):
+        raise ModelError(
+            f"The weights of layer {path!r} must have the same names and shapes in Keras 3 and tf_keras. "
+            f"Received: {shapes[0]} and {shapes[1]}. Leave steps that need TF-MOT, such as prune, out of the recipe."
+        )
+    return [(here[name], there[name]) for name in here]

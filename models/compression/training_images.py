@@ -1,0 +1,57 @@
+"""The training split as compression steps draw on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from roadworthy.models.finetuning.dataset import count_examples, image_batches
+from roadworthy.serving.errors import DataError
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """Where the training split is, and how a model takes its images.
+
+    Attributes:
+        files: globs of gzip TFRecord files.
+        height: rows the model takes, pixels.
+        width: columns the model takes, pixels.
+        batch_size: images a training step.
+        seed: of every shuffle.
+    """
+
+    files: Sequence[str]
+    height: int
+    width: int
+    batch_size: int
+    seed: int
+
+    def count(self) -> int:
+        """How many images there are, at least 1.
+
+        Raises:
+            DataError: there is none.
+        """
+        count = count_examples(self.files)
+        if count == 0:
+            raise DataError(f"The training split must hold at least one image. Received: none in {list(self.files)}.")
+        return count
+
+    def batches(self) -> tf.data.Dataset:
+        """One epoch of (float32 [batch, height, width, 3] in [0, 255], int64 [batch]), shuffled anew each time."""
+        return self._read(batch_size=self.batch_size)
+
+    def sample(self, count: int) -> tf.data.Dataset:
+        """Draws at most `count` images from all over the split, one a batch: float32 [1, height, width, 3].
+
+        Raises:
+            DataError: there is none.
+        """
+        self.count()
+        return self._read(batch_size=1).take(count).map(lambda image, _: image)
+
+    def _read(self, *, batch_size: int) -> tf.data.Dataset:
+        return image_batches(
+            self.files, height=self.height, width=self.width, batch_size=batch_size, shuffle_seed=self.seed
+        )

@@ -1,0 +1,102 @@
+"""Batches of images and labels, read from the gzip TFRecords of an `Examples` artifact."""
+
+import json
+import posixpath
+from collections.abc import Sequence
+from typing import Final
+
+import tensorflow as tf
+
+from roadworthy.models.images import decode_and_resize
+from roadworthy.serving.contract import IMAGE_KEY, LABEL_INDEX_KEY
+from roadworthy.serving.errors import DataError
+
+LABELS_FILE: Final = "labels.json"
+SHUFFLE_BUFFER_BYTES: Final = 256 * 1024**2
+MAX_SHUFFLE_RECORDS: Final = 20_000
+
+_FEATURES: Final = {
+    IMAGE_KEY: tf.io.FixedLenFeature((), tf.string),
+    LABEL_INDEX_KEY: tf.io.FixedLenFeature((), tf.int64),
+}
+
+
+def image_batches(
+    files: Sequence[str],
+    *,
+    height: int,
+    width: int,
+    batch_size: int,
+    shuffle_seed: int | None = None,
+    repeat: bool = False,
+) -> tf.data.Dataset:
+    """Reads images and labels as batches; at most a shuffle buffer of encoded images is held in memory.
+
+    Args:
+        files: globs of gzip TFRecord files, such as `…/Split-train/*`.
+        height: rows every image is resized to, pixels.
+        width: columns every image is resized to, pixels.
+        batch_size: images a batch; without `repeat` the last batch may hold fewer.
+        shuffle_seed: shuffles anew each epoch, the same way for the same seed; None keeps the files' order.
+        repeat: goes on without end. Every batch is then full.
+
+    Returns:
+        A dataset of (float32 [batch, height, width, 3] in [0, 255], int64 [batch]).
+
+    Raises:
+        DataError: no file matches.
+    """
+    records = _records(files)
+    if shuffle_seed is not None:
+        records = records.shuffle(_shuffle_buffer(records), seed=shuffle_seed, reshuffle_each_iteration=True)
+    if repeat:
+        records = records.repeat()
+
+    def read(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        example = tf.io.parse_single_example(serialized, _FEATURES)
+        return decode_and_resize(example[IMAGE_KEY], height=height, width=width), example[LABEL_INDEX_KEY]
+
+    images = records.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return images.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def count_examples(files: Sequence[str]) -> int:
+    """How many examples the files hold.
+
+    Raises:
+        DataError: no file matches.
+    """
+    return int(_records(files).reduce(tf.constant(0, tf.int64), lambda count, _: count + 1))
+
+
+def read_labels(files: Sequence[str]) -> tuple[str, ...]:
+    """Reads the label names, by label index, from `labels.json` beside the folder of the files' split.
+
+    Raises:
+        DataError: there is no such file, or it is not a list of at least two different names.
+    """
+    path = posixpath.join(posixpath.dirname(posixpath.dirname(files[0])), LABELS_FILE)
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            labels = json.load(file)
+    except (tf.errors.OpError, ValueError) as error:
+        raise DataError(f"{path} must list the label names as JSON. Received: {error}") from error
+    if not (isinstance(labels, list) and all(isinstance(label, str) for label in labels) and len(set(labels)) > 1):
+        raise DataError(f"{path} must list at least two label names. Received: {labels!r}")
+    if len(set(labels)) < len(labels):
+        raise DataError(f"{path} must list every label name once. Received: {labels!r}")
+    return tuple(labels)
+
+
+def _records(files: Sequence[str]) -> tf.data.Dataset:
+    paths = sorted(path for pattern in files for path in tf.io.gfile.glob(pattern))
+    if not paths:
+        raise DataError(f"At least one TFRecord file must match {', '.join(files) or 'a pattern'}. Received: none.")
+    return tf.data.TFRecordDataset(paths, compression_type="GZIP", num_parallel_reads=min(4, len(paths)))
+
+
+def _shuffle_buffer(records: tf.data.Dataset, *, sample: int = 64) -> int:
+    """Records that fit the buffer's bytes, going by the size of the first ones."""
+    sizes = [len(record) for record in records.take(sample).as_numpy_iterator()]
+    mean_bytes = max(1, sum(sizes) // max(1, len(sizes)))
+    return max(1, min(MAX_SHUFFLE_RECORDS, SHUFFLE_BUFFER_BYTES // mean_bytes))

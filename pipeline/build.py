@@ -1,0 +1,133 @@
+"""RunConfig -> TFX pipeline. The one place that knows how the nodes hang together."""
+
+from pathlib import Path
+from typing import Final
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.component import SchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.trainer.component import Trainer
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import trainer_pb2
+from tfx.types.channel import BaseChannel, Channel
+from tfx.types.standard_artifacts import Model, ModelBlessing
+
+from roadworthy.components.compressor.component import Compressor
+from roadworthy.components.data_check.component import DataCheck
+from roadworthy.components.data_check.statistics import SPLITS_WITHOUT_SCHEMA, image_statistics
+from roadworthy.components.gate.component import Gate
+from roadworthy.components.ingest.component import ImageFolderExampleGen
+from roadworthy.components.pushers.model_root import ModelRootPusher
+from roadworthy.components.scorecard.component import BaselineScore, Scorecard
+from roadworthy.models.finetuning import run_fn
+from roadworthy.pipeline.config import RunConfig
+
+RUN_FN: Final = f"{run_fn.__name__}.{run_fn.run_fn.__name__}"
+METADATA_FILE: Final = "metadata.sqlite"
+
+
+def build_pipeline(config: RunConfig) -> Pipeline:
+    """The pipeline of a run; building it reads and writes nothing.
+
+    Args:
+        config: checked, with absolute paths.
+    """
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(config.output / "artifacts"),
+        metadata_connection_config=_sqlite(config.output / METADATA_FILE),
+        components=_components(config),
+        enable_cache=True,
+        beam_pipeline_args=_beam_arguments(config.beam.workers),
+    )
+
+
+def _sqlite(path: Path) -> metadata_store_pb2.ConnectionConfig:
+    """A metadata store in one file, made when it is first used; TFX's own function would make its folder here."""
+    source = metadata_store_pb2.SqliteMetadataSourceConfig(
+        filename_uri=str(path),
+        connection_mode=metadata_store_pb2.SqliteMetadataSourceConfig.ConnectionMode.READWRITE_OPENCREATE,
+    )
+    return metadata_store_pb2.ConnectionConfig(sqlite=source)
+
+
+def _components(config: RunConfig) -> list[BaseNode]:
+    ingest, checks = _data(config)
+    examples = ingest.outputs["examples"]
+    trainer = _trainer(config, examples)
+    trainer.add_upstream_node(checks[-1])
+    parent = trainer.outputs["model"]
+    compressors = _compressors(config, parent, examples)
+    variants = {name: node.outputs["model"] for name, node in compressors.items()}
+    return [ingest, *checks, trainer, *compressors.values(), *_judgement(config, parent, variants, examples)]
+
+
+def _data(config: RunConfig) -> tuple[ImageFolderExampleGen, list[BaseNode]]:
+    """Ingest, and the chain of checks that ends in one that stops the run."""
+    data = config.data
+    ingest = ImageFolderExampleGen(
+        str(data.path), splits=data.splits.model_dump(), max_bad_fraction=data.max_bad_fraction
+    )
+    statistics = StatisticsGen(examples=ingest.outputs["examples"], stats_options=image_statistics())
+    schema = SchemaGen(
+        statistics=statistics.outputs["statistics"],
+        infer_feature_shape=True,
+        exclude_splits=list(SPLITS_WITHOUT_SCHEMA),
+    )
+    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
+    return ingest, [statistics, schema, validator, DataCheck(anomalies=validator.outputs["anomalies"])]
+
+
+def _trainer(config: RunConfig, examples: BaseChannel) -> Trainer:
+    return Trainer(
+        run_fn=RUN_FN,
+        examples=examples,
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["val"]),
+        custom_config={run_fn.TRAINING_RUN: config.training_run().model_dump_json()},
+    )
+
+
+def _compressors(config: RunConfig, parent: BaseChannel, examples: BaseChannel) -> dict[str, Compressor]:
+    return {
+        recipe.name: Compressor(
+            model=parent, examples=examples, recipe=recipe, batch_size=config.train.batch_size, seed=config.seed
+        )
+        for recipe in config.compress.recipes
+    }
+
+
+def _judgement(
+    config: RunConfig, parent: BaseChannel, variants: dict[str, BaseChannel], examples: BaseChannel
+) -> list[BaseNode]:
+    """Scorecard, the last blessed model's score, gate and push."""
+    scorecard = Scorecard(parent=parent, examples=examples, variants=variants, **config.scorecard.model_dump())
+    blessed = Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=Channel(type=Model),
+        model_blessing=Channel(type=ModelBlessing),
+    ).with_id("LatestBlessed")
+    blessed.add_upstream_node(scorecard)  # a fault of this run's own data or model should show first
+    baseline = BaselineScore(examples=examples, model=blessed.outputs["model"])
+    gate = Gate(
+        scorecard=scorecard.outputs["scorecard"],
+        baseline=baseline.outputs["baseline"],
+        variants=variants,
+        settings=config.gate,
+    )
+    pusher = ModelRootPusher(
+        model=gate.outputs["model"],
+        model_blessing=gate.outputs["blessing"],
+        model_root=config.push.model_root,
+        name=config.name,
+    )
+    return [scorecard, blessed, baseline, gate, pusher]
+
+
+def _beam_arguments(workers: int) -> list[str]:
+    mode = "in_memory" if workers == 1 else "multi_processing"
+    return [f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]

@@ -1,0 +1,65 @@
+"""The `roadworthy` command: one line for a user's fault, exit code 2; ours are 1; a traceback only with --debug."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from roadworthy.pipeline.cli.check import check, schema
+from roadworthy.pipeline.cli.data import data
+from roadworthy.pipeline.cli.predict import predict
+from roadworthy.pipeline.cli.run import run
+from roadworthy.pipeline.cli.serve import serve
+from roadworthy.serving.errors import RoadworthyError
+
+USER_FAULT, OUR_FAULT, INTERRUPTED = 2, 1, 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: roadworthy check examples/fashion.yaml",
+)
+@click.version_option(package_name="roadworthy")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error. May stand anywhere in the line.")
+def cli(debug: bool) -> None:
+    """From a labelled dataset to a compressed, checked and deployed TensorFlow model."""
+
+
+for command in (check, run, serve, predict, data, schema):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and leaves with its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        code = cli.main([word for word in given if word != "--debug"], prog_name="roadworthy", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\nroadworthy: interrupted; the same command goes on from the last finished node.", err=True)
+        code = INTERRUPTED
+    except RoadworthyError as error:
+        code = _say(str(error), debug=debug, code=USER_FAULT)
+    except BrokenPipeError:  # the reader of our output has left; nothing is wrong here
+        sys.stderr.close()
+        code = 0
+    except Exception as error:
+        kind = f"{type(error).__name__}: {error}"
+        hint = "" if debug else "\n  This is a fault of ours, not yours. --debug shows the traceback; please report it."
+        code = _say(f"internal error: {kind}{hint}", debug=debug, code=OUR_FAULT)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, *, debug: bool, code: int) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"roadworthy: {message}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

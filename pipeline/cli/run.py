@@ -1,0 +1,101 @@
+"""`roadworthy run`: a config, from data to a published model."""
+
+import datetime
+import json
+import os
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from roadworthy.pipeline.config import RunConfig
+    from roadworthy.pipeline.outcome import Outcome
+    from roadworthy.pipeline.runners.local import NodeEvent
+
+
+@click.command(epilog="Example: roadworthy run examples/fashion.yaml")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Check the config, build the pipeline, list its nodes; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the finished run as one JSON document on stdout.")
+def run(config: Path, dry_run: bool, as_json: bool) -> None:
+    """Run a config: data, training, compression, scorecard, gate, push.
+
+    Nodes whose inputs have not changed come from the cache, so an interrupted run goes on where it stopped. Exit code
+    2: no variant passed the gate, or the config or the data has a fault.
+    """
+    from roadworthy.pipeline.preflight import load_checked
+
+    settings = load_checked(config)
+    if dry_run:
+        _list_nodes(settings)
+        return
+    _run(settings, as_json=as_json)
+
+
+def _list_nodes(settings: "RunConfig") -> None:
+    from roadworthy.pipeline.cli.console import quieten_tensorflow
+
+    quieten_tensorflow()
+    from roadworthy.pipeline.build import build_pipeline
+
+    for component in build_pipeline(settings).components:
+        click.echo(component.id)
+    click.echo(f"Would write below {settings.output} and, if a variant passes, {settings.push.model_root}.")
+
+
+def _run(settings: "RunConfig", *, as_json: bool) -> None:
+    from roadworthy.pipeline.cli.console import libraries_to
+    from roadworthy.serving.errors import BudgetMissed
+
+    stamp = datetime.datetime.now(tz=datetime.UTC).strftime("%Y%m%dT%H%M%S")
+    log = settings.output / "logs" / f"{stamp}-{os.getpid()}.log"
+    with libraries_to(log, machine_stdout=as_json) as terminal:
+        try:
+            outcome = _execute(settings, terminal)
+        except BaseException:
+            traceback.print_exc()  # into the log, which keeps the whole story
+            print(f"  The libraries' own messages are in {log}", file=terminal)
+            raise
+    click.echo(json.dumps(outcome.document(), indent=2) if as_json else f"\n{outcome.text()}")
+    if not outcome.verdict.blessed:
+        raise BudgetMissed(f"No variant stays within every budget, so nothing was pushed.\n{outcome.verdict.explain()}")
+
+
+def _execute(settings: "RunConfig", terminal: TextIO) -> "Outcome":
+    from roadworthy.pipeline.cli.console import quieten_tensorflow
+
+    quieten_tensorflow()
+    _fetch(settings, terminal)
+    print("loading TFX …", file=terminal)
+    from roadworthy.pipeline.runners.local import only_run, run_local
+
+    with only_run(settings.output):
+        from roadworthy.pipeline.build import build_pipeline
+
+        result = run_local(build_pipeline(settings), on_event=lambda event: _say(event, terminal))
+    from roadworthy.pipeline.outcome import read_outcome
+
+    return read_outcome(result)
+
+
+def _fetch(settings: "RunConfig", terminal: TextIO) -> None:
+    fetch = settings.data.fetch
+    if fetch is None:
+        return
+    from roadworthy.pipeline.datasets.catalog import DATASETS
+
+    print(f"fetching {fetch.dataset} …", file=terminal)
+    fetched = DATASETS[fetch.dataset](
+        settings.data.path,
+        split="train",
+        images_per_class=fetch.images_per_class,
+        cache_dir=settings.data.path.parent / "downloads",
+    )
+    print(f"  {fetched.images} images of {len(fetched.classes)} classes in {settings.data.path}", file=terminal)
+
+
+def _say(event: "NodeEvent", terminal: TextIO) -> None:
+    if event.state != "running":
+        print(f"  {event.node:<28} {event.state:<7} {event.seconds:7.1f} s", file=terminal)

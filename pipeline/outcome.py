@@ -1,0 +1,56 @@
+"""What a finished run decided, read from the artifacts its nodes left behind."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from roadworthy.components.gate.verdict import VERDICT_FILE, Verdict
+from roadworthy.components.pushers.pushed import PUSHED_FILE, Pushed
+from roadworthy.components.scorecard.card import SCORECARD_FILE, Scorecard
+from roadworthy.pipeline.report import table
+from roadworthy.pipeline.runners.local import RunResult
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run's measurements, its verdict, and where the chosen variant was published."""
+
+    result: RunResult
+    scorecard: Scorecard
+    verdict: Verdict
+    pushed: Pushed
+
+    def text(self) -> str:
+        """The table of variants, and what became of the best, for people."""
+        lines = [table(self.scorecard, self.verdict), f"\n{self.scorecard.parent.examples} held-out images."]
+        if self.pushed.path is not None:
+            lines.append(f"{'Already there' if self.pushed.already else 'Pushed'}: {self.pushed.path}")
+        return "\n".join(lines)
+
+    def document(self) -> dict[str, Any]:
+        """The run as one JSON-able value, for machines."""
+        return {
+            "run_id": self.result.run_id,
+            "seconds": round(self.result.seconds, 1),
+            "nodes": [
+                {"node": event.node, "state": event.state, "seconds": round(event.seconds, 1)}
+                for event in self.result.events
+            ],
+            "scorecard": self.scorecard.model_dump(mode="json"),
+            "verdict": self.verdict.model_dump(mode="json"),
+            "pushed": str(self.pushed.path) if self.pushed.path else None,
+        }
+
+
+def read_outcome(result: RunResult) -> Outcome:
+    """Reads a finished run's scorecard, verdict and push."""
+    return Outcome(
+        result=result,
+        scorecard=Scorecard.model_validate_json(_text(result.output("Scorecard", "scorecard"), SCORECARD_FILE)),
+        verdict=Verdict.model_validate_json(_text(result.output("Gate", "blessing"), VERDICT_FILE)),
+        pushed=Pushed.model_validate_json(_text(result.output("ModelRootPusher", "pushed_model"), PUSHED_FILE)),
+    )
+
+
+def _text(folder: Path, name: str) -> str:
+    return (folder / name).read_text()

@@ -1,0 +1,130 @@
+"""JPEG and PNG bytes to pixels without TensorFlow, equal to what `tf.io.decode_jpeg` and `tf.image.resize` give.
+
+A model is trained and exported on TensorFlow's decoder and resize. A LiteRT file holds neither, so the server does
+both here; `tests/serving/test_images.py` holds the two ways together.
+"""
+
+import io
+from typing import Final
+
+import numpy as np
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from roadworthy.serving.contract import MAX_IMAGE_PIXELS
+from roadworthy.serving.errors import DataError
+
+_JPEG_MAGIC: Final = b"\xff\xd8\xff"
+_PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
+# The chunk that ends every PNG: its name and checksum, which never differ.
+_PNG_END: Final = b"IEND\xaeB`\x82"
+# Output rows resized at a time: a photo is turned to float32 band by band, never as a whole.
+_BAND_ROWS: Final = 32
+# What Pillow's parsers raise on bytes that are not a whole image.
+_BROKEN: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError)
+
+
+def inspect_image(data: bytes) -> tuple[str, int, int]:
+    """Reads the header of an image and decodes nothing.
+
+    Args:
+        data: bytes of a JPEG or PNG file.
+
+    Returns:
+        Format (``jpeg`` or ``png``), width and height in pixels.
+
+    Raises:
+        DataError: not a JPEG or PNG, a broken header, or more than `MAX_IMAGE_PIXELS` pixels.
+    """
+    image = _open(data)
+    return ("png" if isinstance(image, PngImageFile) else "jpeg", *image.size)
+
+
+def decode_image(data: bytes) -> np.ndarray:
+    """Decodes an image to RGB; alpha is dropped, grey is repeated, 16 bits are cut to 8, as TensorFlow does.
+
+    Args:
+        data: bytes of a JPEG or PNG file.
+
+    Returns:
+        uint8[height, width, 3].
+
+    Raises:
+        DataError: not a JPEG or PNG, truncated or broken, or more than `MAX_IMAGE_PIXELS` pixels.
+    """
+    image = _open(data)
+    # Pillow does without, TensorFlow doesn't.
+    if isinstance(image, PngImageFile) and _PNG_END not in data:
+        raise DataError(
+            "An image must be a whole JPEG or PNG file. Received: a PNG that is truncated, without its end."
+        )
+    try:
+        # Pillow would clip 16-bit grey at 255 rather than drop its low byte.
+        if image.mode.startswith("I"):
+            high = (np.asarray(image) >> 8).astype(np.uint8)
+            return np.repeat(high[:, :, None], 3, axis=2)
+        return np.array(image.convert("RGB"))
+    except _BROKEN as error:
+        raise DataError(f"An image must be a whole JPEG or PNG file. Received: a broken one ({error}).") from error
+
+
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes with a triangle kernel widened by the scale when shrinking.
+
+    Numerically `tf.image.resize(image, (height, width), method="bilinear", antialias=True)`.
+
+    Args:
+        image: uint8 or float32 [rows, columns, channels].
+        height: rows wanted, > 0.
+        width: columns wanted, > 0.
+
+    Returns:
+        float32[height, width, channels] in the range of the input.
+
+    Reference: tensorflow/core/kernels/image/scale_and_translate_op.cc, ComputeSpansCore.
+    """
+    rows, columns, channels = image.shape
+    down, across = _triangle_weights(rows, height), _triangle_weights(columns, width)
+    resized = np.empty((height, width, channels), np.float32)
+    for top in range(0, height, _BAND_ROWS):
+        weights = down[top : top + _BAND_ROWS]
+        used = np.flatnonzero(weights.any(axis=0))
+        first, last = used[0], used[-1] + 1
+        band = image[first:last].astype(np.float32).reshape(last - first, -1)
+        narrowed = (weights[:, first:last] @ band).reshape(len(weights), columns, channels)
+        resized[top : top + _BAND_ROWS] = across @ narrowed
+    return resized
+
+
+def _triangle_weights(size: int, wanted: int) -> np.ndarray:
+    """The share of each source pixel in each wanted one, float32[wanted, size]; every row sums to 1."""
+    scale = size / wanted
+    reach = max(scale, 1.0)
+    centres = (np.arange(wanted) + 0.5) * scale
+    distances = np.abs(np.arange(size) + 0.5 - centres[:, None]) / reach
+    weights = np.maximum(0.0, 1.0 - distances)
+    shares: np.ndarray = weights / weights.sum(axis=1, keepdims=True)
+    return shares.astype(np.float32)
+
+
+def _open(data: bytes) -> JpegImageFile | PngImageFile:
+    """Parses the header with the one plugin that fits, so that no other of Pillow's formats can be reached."""
+    try:
+        image = _plugin(data)(io.BytesIO(data))
+    except _BROKEN as error:
+        raise DataError(f"An image must be a whole JPEG or PNG file. Received: a broken header ({error}).") from error
+    width, height = image.size
+    if width * height > MAX_IMAGE_PIXELS:
+        raise DataError(
+            f"An image must have at most {MAX_IMAGE_PIXELS:,} pixels. Received: {width:,} x {height:,}. "
+            "Send a smaller one."
+        )
+    return image
+
+
+def _plugin(data: bytes) -> type[JpegImageFile] | type[PngImageFile]:
+    if data.startswith(_JPEG_MAGIC):
+        return JpegImageFile
+    if data.startswith(_PNG_MAGIC):
+        return PngImageFile
+    raise DataError(f"An image must be a JPEG or PNG file. Received: {len(data)} bytes that start with {data[:8]!r}.")

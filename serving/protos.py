@@ -1,0 +1,65 @@
+"""TF Serving's messages without TensorFlow: classes made from `tf_serving.binpb` in a pool of their own.
+
+The private pool lets them live in one process with TensorFlow's and `tensorflow-serving-api`'s own classes, which
+register the same names in the default pool. On the wire they are the same. The file is written by
+`infra/protos/build_descriptors.py`.
+"""
+
+from importlib.resources import files
+from typing import Any, Final
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+
+PREDICTION_SERVICE: Final = "tensorflow.serving.PredictionService"
+MODEL_SERVICE: Final = "tensorflow.serving.ModelService"
+
+
+def _load_pool() -> DescriptorPool:
+    pool = DescriptorPool()
+    stored = files("roadworthy.serving").joinpath("tf_serving.binpb").read_bytes()
+    for file in FileDescriptorSet.FromString(stored).file:
+        pool.AddSerializedFile(file.SerializeToString())
+    return pool
+
+
+POOL: Final = _load_pool()
+
+
+# The classes are made at run time, so no type checker can know their fields.
+def _message(full_name: str) -> Any:
+    return GetMessageClass(POOL.FindMessageTypeByName(full_name))
+
+
+TensorProto: Final = _message("tensorflow.TensorProto")
+TensorShapeProto: Final = _message("tensorflow.TensorShapeProto")
+Example: Final = _message("tensorflow.Example")
+SignatureDef: Final = _message("tensorflow.SignatureDef")
+TensorInfo: Final = _message("tensorflow.TensorInfo")
+
+ModelSpec: Final = _message("tensorflow.serving.ModelSpec")
+PredictRequest: Final = _message("tensorflow.serving.PredictRequest")
+PredictResponse: Final = _message("tensorflow.serving.PredictResponse")
+ClassificationRequest: Final = _message("tensorflow.serving.ClassificationRequest")
+ClassificationResponse: Final = _message("tensorflow.serving.ClassificationResponse")
+RegressionRequest: Final = _message("tensorflow.serving.RegressionRequest")
+RegressionResponse: Final = _message("tensorflow.serving.RegressionResponse")
+MultiInferenceRequest: Final = _message("tensorflow.serving.MultiInferenceRequest")
+MultiInferenceResponse: Final = _message("tensorflow.serving.MultiInferenceResponse")
+GetModelMetadataRequest: Final = _message("tensorflow.serving.GetModelMetadataRequest")
+GetModelMetadataResponse: Final = _message("tensorflow.serving.GetModelMetadataResponse")
+SignatureDefMap: Final = _message("tensorflow.serving.SignatureDefMap")
+GetModelStatusRequest: Final = _message("tensorflow.serving.GetModelStatusRequest")
+GetModelStatusResponse: Final = _message("tensorflow.serving.GetModelStatusResponse")
+ModelVersionStatus: Final = _message("tensorflow.serving.ModelVersionStatus")
+ReloadConfigRequest: Final = _message("tensorflow.serving.ReloadConfigRequest")
+ReloadConfigResponse: Final = _message("tensorflow.serving.ReloadConfigResponse")
+
+# Enum numbers by name, e.g. DT_FLOAT: 1 and AVAILABLE: 30.
+DATA_TYPES: Final[dict[str, int]] = {
+    value.name: value.number for value in POOL.FindEnumTypeByName("tensorflow.DataType").values
+}
+VERSION_STATES: Final[dict[str, int]] = {
+    value.name: value.number for value in POOL.FindEnumTypeByName("tensorflow.serving.ModelVersionStatus.State").values
+}

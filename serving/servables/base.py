@@ -1,0 +1,99 @@
+"""What every exported model looks like to those who ask it, whatever runs it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from roadworthy.serving.contract import ModelCard
+from roadworthy.serving.status import RequestError
+from roadworthy.serving.tensors import dtype_of
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a signature.
+
+    Attributes:
+        name: the key a request or an answer has it under.
+        dtype: TensorFlow's name, e.g. ``float32`` or ``string``.
+        shape: sizes, None where any is taken; None as a whole when even the rank is open.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One way to ask a model: its inputs and outputs by name."""
+
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+
+
+class Servable(Protocol):
+    """An exported model that is loaded and can be asked from several threads at once."""
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """The model's signatures by name."""
+        ...
+
+    @property
+    def card(self) -> ModelCard | None:
+        """What Roadworthy wrote beside the model; None for a SavedModel of another maker."""
+        ...
+
+    def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Answers one request.
+
+        Args:
+            signature: a name of `signatures`.
+            inputs: one array for each input of the signature; strings as object arrays of bytes.
+
+        Returns:
+            One array for each output of the signature, strings as object arrays of bytes.
+
+        Raises:
+            RequestError: an unknown signature, or inputs that it doesn't take; carries a code.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees the model; it must not be asked afterwards."""
+        ...
+
+
+def find_signature(signatures: Mapping[str, Signature], name: str) -> Signature:
+    """The signature of that name.
+
+    Raises:
+        RequestError: FAILED_PRECONDITION, there is none.
+    """
+    if name not in signatures:
+        raise RequestError(
+            f'Serving signature key "{name}" not found. The model has: {", ".join(sorted(signatures))}.',
+            code="FAILED_PRECONDITION",
+        )
+    return signatures[name]
+
+
+def check_inputs(signature: Signature, inputs: Mapping[str, np.ndarray]) -> None:
+    """Checks names and data types; what shapes a model takes is for the model to say.
+
+    Raises:
+        RequestError: INVALID_ARGUMENT, an input is missing, unknown or of another type.
+    """
+    unknown, missing = sorted(inputs.keys() - signature.inputs.keys()), sorted(signature.inputs.keys() - inputs.keys())
+    if unknown or missing:
+        raise RequestError(
+            f"inputs must be {{{','.join(sorted(signature.inputs))}}}. Received: {{{','.join(sorted(inputs))}}}. "
+            f"Sent extra: {{{','.join(unknown)}}}. Missing but required: {{{','.join(missing)}}}."
+        )
+    for name, array in inputs.items():
+        wanted, received = signature.inputs[name].dtype, dtype_of(array).name
+        if wanted != received:
+            raise RequestError(f"input {name} must have dtype {wanted}. Received: {received}.")

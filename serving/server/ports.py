@@ -1,0 +1,73 @@
+"""Where a server listens: loopback unless told otherwise, and never on a port that is taken."""
+
+import errno
+import ipaddress
+import socket
+from collections.abc import Mapping
+
+from roadworthy.serving.errors import ServeError
+
+
+def check_host(host: str, *, insecure: bool) -> None:
+    """Refuses to listen beyond this machine unless that was asked for, since nothing is encrypted.
+
+    Raises:
+        ServeError: the host is not loopback and `insecure` is false.
+    """
+    if not insecure and not _is_loopback(host):
+        raise ServeError(
+            f"--host must be a loopback address such as 127.0.0.1, since nothing is encrypted. Received: {host}. "
+            "To let other machines in all the same, add --insecure."
+        )
+
+
+def check_ports(host: str, ports: Mapping[str, int]) -> None:
+    """Refuses ports that can't be listened on, before anything is loaded or printed.
+
+    Args:
+        host: address to listen on.
+        ports: port by the option that chose it; 0 is any free one.
+
+    Raises:
+        ServeError: the first port that is in use or not allowed, or given twice; the message names its option.
+    """
+    chosen = [port for port in ports.values() if port]
+    if len(set(chosen)) != len(chosen):
+        raise ServeError(f"{' and '.join(ports)} must be two ports. Received: {chosen[0]} for both.")
+    for option, port in ports.items():
+        listen(host, port, option=option).close()
+
+
+def listen(host: str, port: int, *, option: str) -> socket.socket:
+    """A socket bound to an address.
+
+    Raises:
+        ServeError: the port is in use or not allowed; the message names the option that chooses another.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    # A port whose last connections still linger can be taken again at once, as after a restart.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen()
+    except OSError as error:
+        bound.close()
+        taken = "is in use" if error.errno == errno.EADDRINUSE else f"can't be listened on ({error.strerror or error})"
+        raise ServeError(
+            f"Port {port} of {host} must be free. Received: it {taken}. "
+            f"Choose another with {option}, or 0 for any free one."
+        ) from error
+    return bound
+
+
+def address(host: str, port: int) -> str:
+    """HOST:PORT, an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

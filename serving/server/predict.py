@@ -1,0 +1,69 @@
+"""What both transports do with a Predict request once it is parsed."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from roadworthy.serving.contract import EXAMPLES_SIGNATURE
+from roadworthy.serving.servables.base import Signature
+from roadworthy.serving.server.manager import Manager
+from roadworthy.serving.status import RequestError
+from roadworthy.serving.tensors import TensorError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The outputs of a request, and what in the end answered it."""
+
+    version: int
+    signature: str
+    outputs: Mapping[str, np.ndarray]
+
+
+def answer(
+    manager: Manager,
+    *,
+    model: str,
+    version: int | None,
+    signature: str,
+    read_inputs: Callable[[Signature], Mapping[str, np.ndarray]],
+    output_filter: Iterable[str] = (),
+    no_signature: str = 'Serving signature key "{}" not found.',
+) -> Answer:
+    """Asks one version of a model.
+
+    Args:
+        manager: what is served.
+        model: name of the model.
+        version: its version, or None for the latest.
+        signature: name of the signature; empty is `serving_default`.
+        read_inputs: gives the request's inputs, once the signature they are for is known.
+        output_filter: names of the outputs wanted; empty is all.
+        no_signature: how the transport says that there is no signature of that name.
+
+    Raises:
+        RequestError: the request can't be answered; carries the code.
+    """
+    name = signature or EXAMPLES_SIGNATURE
+    with manager.use(model, version) as (number, servable):
+        if name not in servable.signatures:
+            raise RequestError(no_signature.format(name), code="FAILED_PRECONDITION")
+        found = servable.signatures[name]
+        wanted = _wanted_outputs(found, output_filter)
+        try:
+            outputs = servable.predict(name, read_inputs(found))
+        except TensorError as error:
+            raise RequestError(str(error)) from error
+    return Answer(number, name, {output: outputs[output] for output in wanted})
+
+
+def _wanted_outputs(signature: Signature, output_filter: Iterable[str]) -> list[str]:
+    wanted = list(output_filter)
+    for name in wanted:
+        if name not in signature.outputs:
+            raise RequestError(
+                f"output tensor alias not found in signature: {name} "
+                f"Outputs expected to be in the set {{{','.join(sorted(signature.outputs))}}}."
+            )
+    return wanted or list(signature.outputs)

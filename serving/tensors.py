@@ -1,0 +1,200 @@
+"""TensorProto to numpy and back without TensorFlow, as `tf.make_ndarray` and `tf.make_tensor_proto` do it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from roadworthy.serving.protos import DATA_TYPES, TensorProto
+
+# A few bytes can announce any shape, since the last value is repeated; beyond this nothing is allocated.
+MAX_TENSOR_BYTES: Final = 1 << 29
+
+
+class TensorError(ValueError):
+    """A tensor or TensorProto that can't be turned into the other."""
+
+
+@dataclass(frozen=True)
+class DType:
+    """A data type three ways: TensorFlow's name, numpy's type, and TensorProto's field for its values."""
+
+    name: str
+    numpy: Any
+    field: str
+
+    @property
+    def enum(self) -> str:
+        """The name in the proto, e.g. ``DT_FLOAT``."""
+        return _ENUM_NAMES.get(self.name, f"DT_{self.name.upper()}")
+
+
+_ENUM_NAMES: Final = {"float16": "DT_HALF", "float32": "DT_FLOAT", "float64": "DT_DOUBLE"}
+
+DTYPES: Final = {
+    name: DType(name, numpy, field)
+    for name, numpy, field in (
+        ("string", np.dtype(object), "string_val"),
+        ("bool", np.dtype(bool), "bool_val"),
+        ("int8", np.dtype("<i1"), "int_val"),
+        ("int16", np.dtype("<i2"), "int_val"),
+        ("int32", np.dtype("<i4"), "int_val"),
+        ("int64", np.dtype("<i8"), "int64_val"),
+        ("uint8", np.dtype("<u1"), "int_val"),
+        ("uint16", np.dtype("<u2"), "int_val"),
+        ("uint32", np.dtype("<u4"), "uint32_val"),
+        ("uint64", np.dtype("<u8"), "uint64_val"),
+        ("float16", np.dtype("<f2"), "half_val"),
+        ("float32", np.dtype("<f4"), "float_val"),
+        ("float64", np.dtype("<f8"), "double_val"),
+        ("complex64", np.dtype("<c8"), "scomplex_val"),
+        ("complex128", np.dtype("<c16"), "dcomplex_val"),
+    )
+}
+_BY_NUMBER: Final = {DATA_TYPES[dtype.enum]: dtype for dtype in DTYPES.values()}
+_ENUM_OF_NUMBER: Final = {number: name for name, number in DATA_TYPES.items()}
+
+
+def dtype_of(array: np.ndarray) -> DType:
+    """The data type of a numpy array; object, bytes and text arrays are strings.
+
+    Raises:
+        TensorError: numpy's type has no counterpart here.
+    """
+    if array.dtype.kind in "OSU":
+        return DTYPES["string"]
+    dtype = DTYPES.get(array.dtype.name)
+    if dtype is None:
+        raise TensorError(f"A tensor's dtype must be one of {', '.join(DTYPES)}. Received: {array.dtype}.")
+    return dtype
+
+
+def dtype_of_number(number: int) -> DType:
+    """The data type of an enum number in a proto.
+
+    Raises:
+        TensorError: a type without support here, such as a resource, a quantized type or bfloat16.
+    """
+    dtype = _BY_NUMBER.get(number)
+    if dtype is None:
+        received = _ENUM_OF_NUMBER.get(number, number)
+        raise TensorError(f"A tensor's dtype must be one of {', '.join(DTYPES)}. Received: {received}.")
+    return dtype
+
+
+def to_proto(array: np.ndarray) -> Any:
+    """Packs an array into a TensorProto: numbers as `tensor_content`, strings as `string_val`.
+
+    Args:
+        array: of any shape and a dtype of `DTYPES`; strings as object arrays of bytes or str (UTF-8).
+
+    Raises:
+        TensorError: another dtype, or an object that is neither bytes nor str.
+    """
+    dtype = dtype_of(array)
+    proto = TensorProto(dtype=DATA_TYPES[dtype.enum])
+    # Set even when it has no dims: a scalar's shape is known, and absent means the same on the wire.
+    proto.tensor_shape.SetInParent()
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    if dtype.name == "string":
+        proto.string_val.extend(_as_bytes(value) for value in array.ravel().tolist())
+    else:
+        proto.tensor_content = np.ascontiguousarray(array, dtype=dtype.numpy).tobytes()
+    return proto
+
+
+def from_proto(proto: Any) -> np.ndarray:
+    """Unpacks a TensorProto into an array of its shape; strings become an object array of bytes.
+
+    Fewer values than elements repeat the last one, and none at all means zeros or empty strings.
+
+    Raises:
+        TensorError: an unknown dtype, an unknown or too large shape, or values that don't fit either.
+    """
+    dtype = dtype_of_number(proto.dtype)
+    shape = _shape(proto.tensor_shape)
+    count = math.prod(shape)
+    if count * dtype.numpy.itemsize > MAX_TENSOR_BYTES:
+        raise TensorError(f"A tensor must have at most {MAX_TENSOR_BYTES:,} bytes. Received: shape {list(shape)}.")
+    if proto.tensor_content:
+        return _from_content(proto.tensor_content, dtype, shape)
+    values = _field_values(proto, dtype)
+    if len(values) > count:
+        raise TensorError(f"A tensor of shape {list(shape)} must have {count} values. Received: {len(values)}.")
+    return _reshaped(_repeat_last(values, count, dtype), shape)
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    sizes = tuple(dim.size for dim in shape.dim)
+    if shape.unknown_rank or any(size < 0 for size in sizes):
+        raise TensorError(f"A tensor's shape must be known. Received: {'unknown rank' if not sizes else list(sizes)}.")
+    return sizes
+
+
+def _from_content(content: bytes, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
+    if dtype.name == "string":
+        raise TensorError("A string tensor's values must be in string_val. Received: tensor_content.")
+    wanted = math.prod(shape) * dtype.numpy.itemsize
+    if len(content) != wanted:
+        raise TensorError(
+            f"The tensor_content of a {dtype.name} tensor of shape {list(shape)} must have {wanted} bytes. "
+            f"Received: {len(content)}."
+        )
+    # Copied, since the bytes of a message can't be written to.
+    return _reshaped(np.frombuffer(content, dtype=dtype.numpy).copy(), shape)
+
+
+def _reshaped(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        return values.reshape(shape)
+    except ValueError as error:
+        raise TensorError(f"A tensor's shape must be one that numpy can hold. Received: {error}.") from error
+
+
+def _field_values(proto: Any, dtype: DType) -> np.ndarray:
+    values = getattr(proto, dtype.field)
+    if dtype.name == "string":
+        return _object_array(list(values))
+    if dtype.field == "half_val":
+        return _checked(list(values), np.dtype("<u2"), dtype).view(dtype.numpy)
+    if dtype.field.endswith("complex_val"):
+        return _complex(values, dtype)
+    return _checked(list(values), dtype.numpy, dtype)
+
+
+def _complex(values: Any, dtype: DType) -> np.ndarray:
+    if len(values) % 2:
+        raise TensorError(f"The values of a {dtype.name} tensor must be pairs. Received: {len(values)} numbers.")
+    half = np.dtype(f"<f{dtype.numpy.itemsize // 2}")
+    return np.array(list(values), dtype=half).view(dtype.numpy)
+
+
+def _checked(values: list, numpy: np.dtype, dtype: DType) -> np.ndarray:
+    try:
+        return np.array(values, dtype=numpy)
+    except OverflowError as error:
+        raise TensorError(f"The values of a {dtype.name} tensor must be in its range. Received: {error}.") from error
+
+
+def _repeat_last(values: np.ndarray, count: int, dtype: DType) -> np.ndarray:
+    filler = values[-1] if len(values) else (b"" if dtype.name == "string" else 0)
+    filled = np.empty(count, dtype=dtype.numpy)
+    filled[: len(values)] = values
+    filled[len(values) :] = filler
+    return filled
+
+
+def _object_array(values: list) -> np.ndarray:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _as_bytes(value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    if not isinstance(value, bytes):
+        raise TensorError(f"A string tensor must hold bytes or str. Received: {type(value).__name__}.")
+    return value

@@ -1,0 +1,223 @@
+import keras
+import numpy as np
+import pytest
+import tf_keras
+
+from contracts.recipe import tiny_classifier
+from roadworthy.models.bridge.equality import check_equal
+from roadworthy.models.bridge.translation import to_tf_keras
+from roadworthy.serving.errors import UnsupportedLayer
+
+layers = keras.layers
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    keras.utils.set_random_seed(5)
+
+
+def randomise(model: keras.Model) -> keras.Model:
+    """Gives every weight its own value: zeros and ones hide weights that were swapped or left out."""
+    rng = np.random.default_rng(11)
+    for weight in model.weights:
+        positive = weight.name.endswith("variance")
+        weight.assign(rng.uniform(0.5, 1.5, weight.shape) if positive else rng.normal(0, 0.3, weight.shape))
+    return model
+
+
+def chain(*stack: keras.Operation, shape: tuple[int, ...] = (8, 8, 3)) -> keras.Model:
+    image = keras.Input(shape, name="image")
+    output = image
+    for layer in stack:
+        output = layer(output)
+    return randomise(keras.Model(image, output))
+
+
+LAYERS = [
+    layers.Conv2D(4, 3, strides=2, padding="same", dilation_rate=1, groups=1, kernel_regularizer="l2"),
+    layers.Conv2D(4, 3, kernel_initializer=keras.initializers.HeNormal(seed=1), activation="hard_silu"),
+    layers.DepthwiseConv2D(3, depth_multiplier=2, activation="relu6"),
+    layers.SeparableConv2D(4, 3),
+    layers.Conv2DTranspose(2, 3, strides=2),
+    layers.Dense(5, activation="leaky_relu", kernel_constraint=keras.constraints.MaxNorm(2)),
+    layers.BatchNormalization(epsilon=0.01, momentum=0.9),
+    layers.LayerNormalization(),
+    layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 5.0, 6.0]),
+    layers.Rescaling(1 / 127.5, offset=-1.0),
+    layers.Rescaling([0.1, 0.2, 0.3], offset=[1.0, 2.0, 3.0]),
+    layers.ReLU(6.0),
+    layers.LeakyReLU(negative_slope=0.3),
+    layers.PReLU(shared_axes=[1, 2]),
+    layers.ZeroPadding2D(((0, 1), (1, 0))),
+    layers.MaxPooling2D(3, strides=2, padding="same"),
+    layers.AveragePooling2D(2),
+    layers.GlobalAveragePooling2D(keepdims=True),
+    layers.GlobalMaxPooling2D(),
+    layers.UpSampling2D(2, interpolation="bilinear"),
+    layers.Dropout(0.5),
+    layers.SpatialDropout2D(0.5),
+    layers.Flatten(),
+    layers.Reshape((4, 48)),
+    layers.Permute((3, 1, 2)),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_a_layer_computes_the_same(layer):
+    model = chain(layer)
+    check_equal(model, to_tf_keras(model))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus"),
+        *("sigmoid", "tanh", "softmax", "exponential", "hard_sigmoid", "hard_silu", "hard_swish"),
+    ],
+)
+def test_an_activation_computes_the_same(name):
+    model = chain(layers.Rescaling(1 / 40, offset=-3.0), layers.Activation(name))
+    check_equal(model, to_tf_keras(model))
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x: x + 3.0,
+        lambda x: 3.0 + x,
+        lambda x: x - 3,
+        lambda x: x * 0.5,
+        lambda x: x / 4.0,
+        lambda x: x + layers.ReLU(9.0)(x),
+        lambda x: x - layers.ReLU(9.0)(x),
+        lambda x: x * layers.ReLU(9.0)(x),
+    ],
+)
+def test_arithmetic_computes_the_same(compute):
+    image = keras.Input((4, 4, 3))
+    model = keras.Model(image, compute(image))
+    check_equal(model, to_tf_keras(model))
+
+
+@pytest.mark.parametrize("merge", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Concatenate"])
+def test_a_merge_takes_its_inputs_in_order(merge):
+    image = keras.Input((4, 4, 3))
+    branches = [layers.Conv2D(2, 1)(image), layers.Conv2D(2, 1)(image)]
+    model = randomise(keras.Model(image, getattr(layers, merge)()(branches)))
+    check_equal(model, to_tf_keras(model))
+
+
+def test_nested_models_come_out_flat_under_their_paths():
+    model = randomise(tiny_classifier())
+    twin = to_tf_keras(model)
+    check_equal(model, twin)
+    names = [layer.name for layer in twin.layers]
+    assert {"scale", "backbone/stem/conv", "backbone/stem/bn", "backbone/add", "scores"} <= set(names)
+    assert not any(isinstance(layer, tf_keras.Model) for layer in twin.layers)
+
+
+def test_layers_of_one_name_in_two_nested_models_keep_their_own_weights():
+    def block(name: str) -> keras.Model:
+        return keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(3, 3, padding="same", name="conv")], name=name)
+
+    model = chain(block("left"), block("right"))
+    check_equal(model, to_tf_keras(model))
+
+
+def test_a_nested_model_called_twice_may_hold_arithmetic_and_activations():
+    image = keras.Input((8, 8, 3))
+    block = keras.Model(image, layers.Conv2D(3, 1, activation="hard_silu")(layers.Activation("silu")(image / 99.0)))
+    model = chain(block, layers.Rescaling(50.0), block)
+    check_equal(model, to_tf_keras(model))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_shared_layer_stays_shared(nested):
+    shared: keras.Operation = layers.Conv2D(3, 3, padding="same")
+    if nested:
+        shared = keras.Sequential([keras.Input((8, 8, 3)), shared])
+    model = chain(shared, layers.ReLU(), shared)
+    twin = to_tf_keras(model)
+    check_equal(model, twin)
+    assert len(twin.weights) == 2
+
+
+def test_a_model_with_several_inputs_and_outputs_keeps_their_order():
+    left, right = keras.Input((4,), name="left"), keras.Input((4,), name="right")
+    model = keras.Model([left, right], [layers.Dense(2)(right), layers.Subtract()([left, right])])
+    given = [np.full((1, 4), 2.0, np.float32), np.full((1, 4), 5.0, np.float32)]
+    for here, there in zip(model(given), to_tf_keras(model)(given), strict=True):
+        np.testing.assert_allclose(here, there, atol=1e-6)
+
+
+def test_frozen_layers_stay_frozen():
+    model = chain(layers.Conv2D(2, 1, trainable=False), layers.Conv2D(2, 1))
+    assert [layer.trainable for layer in to_tf_keras(model).layers[1:]] == [False, True]
+
+
+# EfficientNetB0, ResNet50V2, DenseNet121, InceptionV3, NASNetMobile and Xception pass too, but take long.
+@pytest.mark.parametrize("name", ["MobileNetV2", "MobileNetV3Small"])
+def test_a_network_of_keras_applications_computes_the_same(name):
+    network = getattr(keras.applications, name)(input_shape=(32, 32, 3), weights=None, include_top=False)
+    scale, pool = layers.Rescaling(1 / 127.5, offset=-1.0), layers.GlobalAveragePooling2D()
+    model = chain(scale, network, pool, shape=(32, 32, 3))
+    check_equal(model, to_tf_keras(model))
+
+
+def test_the_projects_own_classifier_computes_the_same():
+    from roadworthy.models.classifier import build_classifier
+    from roadworthy.models.config import BackboneSettings, ModelSettings
+
+    settings = ModelSettings(backbone=BackboneSettings(weights=None), image_size=32)
+    model = randomise(build_classifier(settings, classes=3))
+    check_equal(model, to_tf_keras(model))
+
+
+def silu(x):
+    """Someone's own function that bears a known one's name."""
+    return x
+
+
+class Doubled(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs * 2
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (Doubled(name="mine"), r"'mine'.*no layer.*Doubled"),
+        (layers.Lambda(lambda x: x, name="code"), r"'code'.*no layer.*Lambda"),
+        (layers.RMSNormalization(name="rms"), r"'rms'.*no layer.*RMSNormalization"),
+        (layers.LayerNormalization(rms_scaling=True, name="ln"), r"'ln'.*no option \{'rms_scaling': True\}"),
+        (layers.Activation("sparsemax", name="act"), r"'act'.*sparsemax"),
+        (layers.Dense(2, activation=silu, name="own"), r"'own'.*'silu' is none of keras.activations"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_layer_that_cannot_cross_is_named(layer, message):
+    image = keras.Input((4, 4, 3))
+    inner = keras.Model(image, layer(image), name="inner")
+    with pytest.raises(UnsupportedLayer, match=message.replace("'", "'inner/", 1)):
+        to_tf_keras(chain(inner, shape=(4, 4, 3)))
+
+
+@pytest.mark.parametrize("compute", [lambda x: keras.ops.mean(x, axis=1), lambda x: 1.0 - x, lambda x: 1.0 / x])
+def test_an_operation_that_cannot_cross_is_named(compute):
+    image = keras.Input((4, 4, 3))
+    with pytest.raises(UnsupportedLayer, match=r"of keras.ops only.*Replace it"):
+        to_tf_keras(keras.Model(image, compute(image)))
+
+
+def test_a_subclassed_model_is_named():
+    class Mine(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    with pytest.raises(UnsupportedLayer, match=r"'mine'.*functional or Sequential.*Mine"):
+        to_tf_keras(chain(Mine(name="mine")))
+
+
+def test_a_sequential_that_knows_no_shape_is_named():
+    with pytest.raises(UnsupportedLayer, match="input shape"):
+        to_tf_keras(keras.Sequential([layers.Dense(2)], name="late"))

@@ -1,0 +1,40 @@
+"""A tiny classifier and its training tiles, made once."""
+
+from pathlib import Path
+
+import keras
+import pytest
+
+from contracts.recipe import SIDE, write_parent, write_tiles
+from roadworthy.models.compression.training_images import TrainingImages
+from roadworthy.models.export import load_keras
+
+
+@pytest.fixture(scope="session")
+def train_files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return write_tiles(tmp_path_factory.mktemp("examples") / "tiles")
+
+
+@pytest.fixture(scope="session")
+def parent_file(train_files: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_parent(tmp_path_factory.mktemp("parent") / "model.keras", train_files)
+
+
+@pytest.fixture
+def parent(parent_file: Path) -> keras.Model:
+    return load_keras(parent_file)
+
+
+@pytest.fixture
+def images(train_files: list[str]) -> TrainingImages:
+    return TrainingImages(train_files, height=SIDE, width=SIDE, batch_size=8, seed=1)
+
+
+@pytest.fixture
+def no_images(tmp_path: Path) -> TrainingImages:
+    """A split whose one file is there, and empty."""
+    import tensorflow as tf
+
+    with tf.io.TFRecordWriter(str(tmp_path / "empty.gz"), "GZIP"):
+        pass
+    return TrainingImages([str(tmp_path / "*.gz")], height=SIDE, width=SIDE, batch_size=8, seed=1)

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from contracts.digits import digits, png
+from roadworthy.models.measure.latency import latency_of, measure_latency
+from roadworthy.models.measure.latency_process import measure_latency_apart
+from roadworthy.serving.errors import DataError, ModelError
+
+
+def test_percentiles_are_in_milliseconds():
+    latency = latency_of(np.arange(1, 102) / 1000, threads=3)
+    assert (latency.p50_ms, latency.p95_ms) == pytest.approx((51, 96))
+    assert (latency.calls, latency.threads) == (101, 3)
+
+
+def test_models_take_turns_on_every_image(monkeypatch, tmp_path):
+    answered = []
+
+    class Recorder:
+        def __init__(self, name):
+            self.name = name
+
+        def predict(self, signature, inputs):
+            answered.append((self.name, signature, inputs["image_bytes"].tolist()))
+            return {}
+
+        def close(self):
+            answered.append((self.name, "closed"))
+
+    monkeypatch.setattr("roadworthy.models.measure.latency.open_servable", lambda path, threads: Recorder(path.name))
+    latencies = measure_latency([tmp_path / "a", tmp_path / "b"], [b"1", b"2"], calls=2, threads=1, warm_up=1)
+    assert [call[0] for call in answered] == ["a", "b"] * 4
+    assert [call[2] for call in answered[:6:2]] == [[b"1"], [b"2"], [b"1"]]
+    assert [latency.calls for latency in latencies] == [2, 2]
+
+
+def test_a_litert_model_is_timed_on_real_images(litert):
+    (latency,) = measure_latency([litert], [png(image) for image in digits()[0][:3]], calls=20, threads=1)
+    assert 0 < latency.p50_ms <= latency.p95_ms
+
+
+def test_no_image_is_refused(litert):
+    with pytest.raises(DataError, match="at least one image"):
+        measure_latency([litert], [], calls=1, threads=1)
+
+
+def test_both_formats_are_timed_in_a_process_of_their_own_with_its_own_threads(saved_model, litert, examples):
+    latencies = measure_latency_apart([saved_model, litert], [f"{examples}/Split-test/*"], calls=20, threads=1)
+    assert [latency.threads for latency in latencies] == [1, 1]
+    assert all(0 < latency.p50_ms <= latency.p95_ms for latency in latencies)
+
+
+def test_a_model_that_does_not_load_is_named_with_the_cause(tmp_path, examples):
+    with pytest.raises(ModelError, match=f"(?s){tmp_path}.*must hold saved_model.pb or model.tflite"):
+        measure_latency_apart([tmp_path], [f"{examples}/Split-test/*"], calls=1, threads=1)

@@ -1,0 +1,121 @@
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from roadworthy.serving.contract import CARD_PATH, EXAMPLES_INPUT, EXAMPLES_SIGNATURE, IMAGE_INPUT, IMAGE_SIGNATURE
+from roadworthy.serving.errors import ServeError
+from roadworthy.serving.manifest import write_manifest
+from roadworthy.serving.servables.open import open_servable
+from roadworthy.serving.status import RequestError
+
+
+@pytest.fixture
+def copy(exported, tmp_path):
+    return lambda variant: shutil.copytree(exported[variant], tmp_path / variant)
+
+
+@pytest.fixture(scope="module", params=["first", "litert"])
+def servable(exported, request):
+    opened = open_servable(exported[request.param])
+    yield opened
+    opened.close()
+
+
+def rows(*values):
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(ServeError, match=r"must hold saved_model.pb or model.tflite"):
+        open_servable(tmp_path)
+
+
+@pytest.mark.parametrize(("variant", "file"), [("first", "saved_model.pb"), ("litert", "model.tflite")])
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda _: b"", lambda _: b"no model at all"])
+def test_a_damaged_model_is_named(copy, variant, file, damage):
+    folder = copy(variant)
+    (folder / file).write_bytes(damage((folder / file).read_bytes()))
+    with pytest.raises(ServeError, match=variant):
+        open_servable(folder)
+
+
+@pytest.mark.parametrize(("variant", "file"), [("first", "saved_model.pb"), ("litert", "model.tflite")])
+def test_a_changed_byte_is_seen_by_the_manifest_before_the_model_is_loaded(copy, variant, file):
+    folder = copy(variant)
+    write_manifest(folder)
+    data = bytearray((folder / file).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / file).write_bytes(data)
+    with pytest.raises(ServeError, match=f"{file} must be as manifest.json lists it"):
+        open_servable(folder)
+
+
+def test_a_litert_model_needs_its_card(copy):
+    folder = copy("litert")
+    (folder / CARD_PATH).unlink()
+    with pytest.raises(ServeError, match=r"roadworthy.json must be a model card"):
+        open_servable(folder)
+
+
+def test_a_card_that_does_not_fit_its_litert_model_is_refused(copy):
+    folder = copy("litert")
+    card = (folder / CARD_PATH).read_text()
+    (folder / CARD_PATH).write_text(card.replace('"image_height": 32', '"image_height": 64'))
+    with pytest.raises(ServeError, match=r"must be float32\[1, 64, 32, 3\] for its card"):
+        open_servable(folder)
+
+
+def test_an_unknown_signature_is_refused(servable, png):
+    with pytest.raises(RequestError, match='Serving signature key "nope" not found') as refused:
+        servable.predict("nope", {IMAGE_INPUT: rows(png)})
+    assert refused.value.code == "FAILED_PRECONDITION"
+
+
+@pytest.mark.parametrize(
+    ("signature", "inputs", "message"),
+    [
+        (IMAGE_SIGNATURE, {}, "Missing but required: {image_bytes}"),
+        (IMAGE_SIGNATURE, {IMAGE_INPUT: rows(b""), "more": rows(b"")}, "Sent extra: {more}"),
+        (IMAGE_SIGNATURE, {IMAGE_INPUT: np.ones(1, np.float32)}, "must have dtype string. Received: float32"),
+        (IMAGE_SIGNATURE, {IMAGE_INPUT: np.array(b"x", object)}, r"must have shape \[batch\]. Received: \[\]"),
+        (IMAGE_SIGNATURE, {IMAGE_INPUT: rows(b"x").reshape(1, 1)}, r"must have shape \[batch\]. Received: \[1, 1\]"),
+        (IMAGE_SIGNATURE, {IMAGE_INPUT: rows()}, "at least one row. Received: 0"),
+        (IMAGE_SIGNATURE, {IMAGE_INPUT: rows(b"text")}, "image 0 of the request: An image must be a JPEG or PNG"),
+        (EXAMPLES_SIGNATURE, {EXAMPLES_INPUT: rows(b"\xff\xff")}, "row 0 must be a serialized tf.Example"),
+        (EXAMPLES_SIGNATURE, {EXAMPLES_INPUT: rows(b"")}, "one bytes value for image/encoded. Received: 0"),
+    ],
+)
+def test_wrong_inputs_are_refused_with_their_reason(servable, signature, inputs, message):
+    with pytest.raises(RequestError, match=message) as refused:
+        servable.predict(signature, inputs)
+    assert refused.value.code == "INVALID_ARGUMENT"
+
+
+def test_a_truncated_image_in_a_batch_is_named_by_its_index(servable, png):
+    with pytest.raises(RequestError, match=r"image 1 of the request: .* truncated"):
+        servable.predict(IMAGE_SIGNATURE, {IMAGE_INPUT: rows(png, png[: len(png) // 2])})
+
+
+def test_litert_runs_without_tensorflow(exported, png, tmp_path):
+    image = tmp_path / "image.png"
+    image.write_bytes(png)
+    code = f"""
+import sys, pathlib, numpy as np
+from roadworthy.serving.servables.open import open_servable
+rows = np.array([pathlib.Path({str(image)!r}).read_bytes()], dtype=object)
+open_servable(pathlib.Path({str(exported["litert"])!r})).predict("image_bytes", {{"image_bytes": rows}})
+print("tensorflow" in sys.modules)
+"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "False"
+
+
+def test_threads_that_tensorflow_can_no_longer_take_are_refused(exported):
+    open_servable(exported["first"]).close()
+    with pytest.raises(ServeError, match="Received: 7 when it already ran"):
+        open_servable(exported["first"], threads=7)

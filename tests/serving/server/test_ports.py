@@ -1,0 +1,46 @@
+import socket
+
+import pytest
+
+from roadworthy.serving.errors import ServeError
+from roadworthy.serving.server.ports import address, check_host, check_ports, listen
+
+
+@pytest.fixture
+def taken():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_is_allowed(host):
+    check_host(host, insecure=False)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])  # noqa: S104 refused here
+def test_other_hosts_need_insecure(host):
+    with pytest.raises(ServeError, match=f"Received: {host}.*--insecure"):
+        check_host(host, insecure=False)
+    check_host(host, insecure=True)
+
+
+@pytest.mark.parametrize("option", ["--grpc-port", "--rest-port"])
+def test_a_port_in_use_is_named_with_the_option_that_chooses_another(taken, option):
+    ports = {"--grpc-port": 0, "--rest-port": 0, option: taken}
+    with pytest.raises(ServeError, match=f"Port {taken} of 127.0.0.1 .* in use. Choose another with {option}"):
+        check_ports("127.0.0.1", ports)
+
+
+def test_one_port_for_both_is_refused():
+    with pytest.raises(ServeError, match=r"must be two ports. Received: 8500 for both"):
+        check_ports("127.0.0.1", {"--grpc-port": 8500, "--rest-port": 8500})
+
+
+def test_a_host_that_is_not_of_this_machine_is_refused():
+    with pytest.raises(ServeError, match="can't be listened on"):
+        listen("203.0.113.7", 0, option="--rest-port")
+
+
+def test_ipv6_hosts_stand_in_brackets():
+    assert address("::1", 8500) == "[::1]:8500"
+    assert address("127.0.0.1", 8500) == "127.0.0.1:8500"

@@ -1,0 +1,125 @@
+"""The REST API as a plain HTTP client sees it."""
+
+import base64
+import json
+
+import httpx
+import pytest
+
+from roadworthy.serving.server import rest_app
+
+
+@pytest.fixture(scope="module")
+def http(server):
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.rest_port}", trust_env=False, timeout=30) as opened:
+        yield opened
+
+
+@pytest.fixture
+def body(png):
+    return {"signature_name": "image_bytes", "instances": [{"b64": base64.b64encode(png).decode()}] * 2}
+
+
+PREDICT = "/v1/models/fashion:predict"
+
+
+@pytest.mark.parametrize("model", ["fashion", "small"])
+def test_rows_in_give_rows_out(http, body, model):
+    answer = http.post(f"/v1/models/{model}:predict", json=body)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert [set(row) for row in answer.json()["predictions"]] == [{"scores", "label"}] * 2
+
+
+def test_columns_in_give_columns_out(http, body):
+    columns = {"signature_name": "image_bytes", "inputs": {"image_bytes": body["instances"]}}
+    outputs = http.post("/v1/models/fashion/versions/1:predict", json=columns).json()["outputs"]
+    assert len(outputs["scores"]) == len(outputs["label"]) == 2
+
+
+def test_paths_are_read_without_regard_to_case(http, body):
+    assert http.post("/V1/Models/fashion:PREDICT", json=body).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status", "error"),
+    [
+        (PREDICT, b"{", 400, "JSON Parse error"),
+        (PREDICT, b"[]", 400, "must be a JSON object"),
+        (PREDICT, b"{}", 400, "exactly one of the keys"),
+        (PREDICT, b'{"signature_name": 1, "inputs": 1}', 400, '"signature_name" must be a string'),
+        (
+            PREDICT,
+            b'{"signature_name": "x", "inputs": 1}',
+            400,
+            'Serving signature name: "x" not found in signature def',
+        ),
+        (PREDICT, b'{"signature_name": "image_bytes", "instances": ["a"]}', 400, "image 0 of the request"),
+        ("/v1/models/nope:predict", b'{"inputs": 1}', 404, "Servable not found for request: Latest(nope)"),
+        ("/v1/models/fashion/versions/7:predict", b'{"inputs": 1}', 404, "Specific(fashion, 7)"),
+        ("/v1/models/fashion/versions/99999999999999999999:predict", b"{}", 400, "Failed to convert version"),
+        ("/v1/models/fashion/labels/stable:predict", b"{}", 501, "labels are not supported yet"),
+        ("/v1/models/fashion:classify", b"{}", 501, "classify is not supported yet"),
+        ("/v1/models/fashion", b"{}", 400, "Malformed request: POST"),
+        ("/v1/modelsfashion:predict", b"{}", 404, "Malformed request: POST"),
+        ("/other", b"{}", 404, "Malformed request: POST /other"),
+    ],
+)
+def test_a_wrong_request_has_its_status_and_reason(http, path, content, status, error):
+    answer = http.post(path, content=content)
+    assert answer.status_code == status
+    assert error in answer.json()["error"]
+
+
+def test_another_method_is_refused(http):
+    assert "Malformed request: DELETE" in http.delete("/v1/models/fashion").json()["error"]
+
+
+def test_a_body_beyond_the_bound_is_refused(http, monkeypatch):
+    monkeypatch.setattr(rest_app, "MAX_BODY_BYTES", 1000)
+    answer = http.post(PREDICT, content=b" " * 1001)
+    assert answer.status_code == 429
+    assert "at most 1,000 bytes" in answer.json()["error"]
+
+
+def test_a_compressed_body_says_that_it_is_not_supported_yet(http):
+    assert http.post(PREDICT, content=b"x", headers={"content-encoding": "gzip"}).status_code == 501
+
+
+@pytest.mark.parametrize("path", ["/v1/models/fashion", "/v1/models/fashion/versions/1"])
+def test_status_is_that_of_tf_serving(http, path):
+    assert http.get(path).json() == {
+        "model_version_status": [
+            {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "error"),
+    [
+        ("/v1/models", 400, "Missing model name in request."),
+        ("/v1/models/nope", 404, "Could not find any versions of model nope"),
+        ("/v1/models/fashion/versions/9", 404, "Could not find version 9 of model fashion"),
+        ("/v1/models/nope/metadata", 404, "Servable not found"),
+        ("/v1/models/fashion/more", 400, "Malformed request: GET"),
+    ],
+)
+def test_the_status_of_what_is_not_there_is_an_error(http, path, status, error):
+    answer = http.get(path)
+    assert answer.status_code == status
+    assert error in answer.json()["error"]
+
+
+def test_metadata_is_that_of_tf_serving(http):
+    document = http.get("/v1/models/fashion/metadata").json()
+    assert document["model_spec"] == {"name": "fashion", "version": "1", "signature_name": ""}
+    signatures = document["metadata"]["signature_def"]["signature_def"]
+    scores = signatures["image_bytes"]["outputs"]["scores"]
+    assert scores["dtype"] == "DT_FLOAT"
+    assert [dim["size"] for dim in scores["tensor_shape"]["dim"]] == ["-1", "4"]
+
+
+def test_floats_are_printed_in_the_fewest_digits(http, body):
+    text = http.post(PREDICT, json=body).text
+    assert all(len(str(score)) <= 14 for row in json.loads(text)["predictions"] for score in row["scores"])
