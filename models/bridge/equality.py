@@ -11,6 +11,9 @@ from roadworthy.models.bridge.graph import leaves, run
 from roadworthy.serving.errors import ModelError
 
 TOLERANCE: Final = 1e-4
+# Inside, rounding errors add up, and a normalisation over a channel that hardly varies enlarges them: 3e-4 was seen in
+# a fine-tuned EfficientNet-Lite0 whose scores agreed within 5e-6. A setting translated wrongly shows far above this.
+INNER_FACTOR: Final = 10
 
 
 def check_equal(
@@ -30,7 +33,8 @@ def check_equal(
         twin: what `to_tf_keras(model)` gave.
         images: real inputs, float32 [batch, …] as the model takes them; random ones alone when None.
         seed: of the random inputs, uniform in [0, 255).
-        tolerance: largest absolute difference allowed, for a layer whose outputs lie beyond 1 in proportion to them.
+        tolerance: largest absolute difference allowed in the model's outputs, and a tenth of what is allowed inside; for
+            outputs that lie beyond 1 in proportion to them.
 
     Raises:
         ModelError: an output differs; the message names the first such layer and by how much.
@@ -39,8 +43,11 @@ def check_equal(
     probe = tf_keras.Model(twin.inputs, {path: layer.get_output_at(0) for path, layer in names.items()})
     for source, batch in _batches(model, images, seed=seed):
         there = probe(batch, training=False)
-        for path, here in _outputs(model, batch):
-            _compare(here, np.asarray(there[path]), path=path, source=source, tolerance=tolerance)
+        computed = _outputs(model, batch)
+        last = computed[-1][0]
+        for path, here in computed:
+            allowed = tolerance if path == last else INNER_FACTOR * tolerance
+            _compare(here, np.asarray(there[path]), path=path, source=source, tolerance=allowed)
 
 
 def _output_layer(twin: tf_keras.Model, path: str) -> tf_keras.layers.Layer:

@@ -54,3 +54,20 @@ def test_not_a_number_is_a_difference(model, twin):
     twin.get_layer("backbone/project").weights[1].assign(np.full(16, np.nan, np.float32))
     with pytest.raises(ModelError, match="'backbone/project'"):
         check_equal(model, twin)
+
+
+@pytest.mark.parametrize(("layer", "change", "allowed"), [("inner", 5e-4, True), ("scores", 5e-4, False)])
+def test_outputs_are_held_closer_than_what_lies_inside(layer, change, allowed):
+    def built() -> keras.Model:
+        image = keras.Input((4, 4, 3), name="image")
+        inner = keras.layers.Dense(2, kernel_initializer="zeros", name="inner")(image)
+        return keras.Model(image, keras.layers.Dense(2, kernel_initializer="zeros", name="scores")(inner))
+
+    model = built()
+    twin = to_tf_keras(model)
+    twin.get_layer(layer).bias.assign([change, change])
+    if allowed:
+        check_equal(model, twin)
+    else:
+        with pytest.raises(ModelError, match="'scores'"):
+            check_equal(model, twin)
