@@ -33,8 +33,8 @@ def check_equal(
         twin: what `to_tf_keras(model)` gave.
         images: real inputs, float32 [batch, …] as the model takes them; random ones alone when None.
         seed: of the random inputs, uniform in [0, 255).
-        tolerance: largest absolute difference allowed in the model's outputs, and a tenth of what is allowed inside; for
-            outputs that lie beyond 1 in proportion to them.
+        tolerance: largest absolute difference allowed in the model's outputs, and a tenth of what is allowed inside;
+            for values beyond 1 in proportion to them.
 
     Raises:
         ModelError: an output differs; the message names the first such layer and by how much.
