@@ -28,9 +28,7 @@ def main() -> int:
         return code
     print("\n== ask: two test images of each class, from Fashion-MNIST's own test set", flush=True)
     fetch = ["data", "fashion-mnist", "--split", "test", "--images-per-class", "2", "--out", str(ASKED)]
-    if code := subprocess.call(
-        [*ROADWORTHY, *fetch, "--cache", str(ROOT / "runs" / "fashion" / "downloads")], cwd=ROOT
-    ):
+    if code := subprocess.call([*ROADWORTHY, *fetch], cwd=ROOT):
         return code
     if code := serve_and_ask(sorted(ASKED.glob("*/*.png"))):
         return code
