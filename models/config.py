@@ -20,7 +20,7 @@ class BackboneSettings(Settings):
 
     name: str = Field("efficientnet-lite0", description="efficientnet-lite0, or a class of keras.applications by name.")
     weights: str | None = Field(
-        "imagenet", description="imagenet, the path of a .weights.h5 or .pth file, or null for random weights."
+        IMAGENET, description="imagenet, the path of a .weights.h5 or .pth file, or none for random weights."
     )
     weights_sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="Refuse a weights file that has another SHA-256 sum."
@@ -30,8 +30,10 @@ class BackboneSettings(Settings):
     @classmethod
     def _beside_config(cls, weights: str | None, info: ValidationInfo) -> str | None:
         """A path in a config is relative to the config's own folder, which its reader gives as context."""
+        if weights in (None, "none"):
+            return None
         base = (info.context or {}).get("base")
-        return weights if weights in (None, IMAGENET) or base is None else str((base / weights).resolve())
+        return weights if weights == IMAGENET or base is None else str((base / weights).resolve())
 
 
 class ModelSettings(Settings):

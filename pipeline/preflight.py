@@ -4,6 +4,7 @@ from pathlib import Path
 
 from roadworthy.components.ingest.scan import scan
 from roadworthy.models.backbones import check_backbone_name
+from roadworthy.models.backbones.weights_file import check_weights_file
 from roadworthy.models.config import IMAGENET
 from roadworthy.pipeline.config import RunConfig, load_config
 from roadworthy.serving.errors import ConfigError, DataError, WeightsError
@@ -16,7 +17,7 @@ def load_checked(path: Path) -> RunConfig:
         ConfigError: as `load_config`, or an unknown backbone.
         DataError: nothing says to fetch the data, and its folder is missing, empty, of one class, or has a class with
             a single image.
-        WeightsError: the weights file is missing.
+        WeightsError: the weights file is missing, or has another SHA-256 sum than the config says.
     """
     config = load_config(path)
     try:
@@ -40,6 +41,14 @@ def _check_data(path: Path, config: RunConfig) -> None:
 
 
 def _check_weights(path: Path, config: RunConfig) -> None:
-    weights = config.model.backbone.weights
-    if weights not in (None, IMAGENET) and not Path(weights).is_file():
-        raise WeightsError(f"{path}: model.backbone.weights must be imagenet, null or a file. Received: {weights}.")
+    backbone = config.model.backbone
+    if backbone.weights in (None, IMAGENET):
+        return
+    if not Path(backbone.weights).is_file():
+        raise WeightsError(
+            f"{path}: model.backbone.weights must be imagenet, none or a file. Received: {backbone.weights}."
+        )
+    try:
+        check_weights_file(Path(backbone.weights), sha256=backbone.weights_sha256)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: model.backbone.weights: {error}") from error

@@ -5,7 +5,9 @@ from typing import Final
 from roadworthy.components.gate.verdict import Verdict
 from roadworthy.components.scorecard.card import Score, Scorecard
 
-_HEADER: Final = ("variant", "accuracy", "bytes", "of parent", "gzipped", "p50 ms", "p95 ms", "zeros", "gate")
+_HEADER: Final = (
+    "variant", "accuracy", "worst recall", "bytes", "of parent", "gzipped", "p50 ms", "p95 ms", "zeros", "gate",
+)  # fmt: skip
 
 
 def table(scorecard: Scorecard, verdict: Verdict) -> str:
@@ -28,6 +30,7 @@ def _row(score: Score, parent: Score, fate: str) -> tuple[str, ...]:
     return (
         score.variant,
         f"{score.accuracy:.4f}",
+        _worst_recall(score),
         f"{score.size_bytes:,}",
         f"{score.size_bytes / parent.size_bytes:.3f}",
         f"{score.size_gzip_bytes:,}",
@@ -36,6 +39,11 @@ def _row(score: Score, parent: Score, fate: str) -> tuple[str, ...]:
         f"{score.sparsity:.1%}",
         fate,
     )
+
+
+def _worst_recall(score: Score) -> str:
+    label, recall = min(score.recall.items(), key=lambda item: item[1])
+    return f"{label} {recall:.3f}"
 
 
 def _fate(variant: str, verdict: Verdict) -> str:

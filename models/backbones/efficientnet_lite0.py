@@ -13,8 +13,9 @@ import keras
 import numpy as np
 from keras import layers
 
+from roadworthy.models.backbones.keras_weights import load_keras_weights
 from roadworthy.models.backbones.torch_checkpoint import read_checkpoint
-from roadworthy.models.backbones.weights_file import check_weights_file, load_keras_weights
+from roadworthy.models.backbones.weights_file import check_weights_file
 from roadworthy.models.config import IMAGENET, BackboneSettings
 from roadworthy.serving.errors import WeightsError
 

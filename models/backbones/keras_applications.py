@@ -6,7 +6,8 @@ from typing import Final, Literal
 import keras
 from keras import layers
 
-from roadworthy.models.backbones.weights_file import check_weights_file, load_keras_weights
+from roadworthy.models.backbones.keras_weights import load_keras_weights
+from roadworthy.models.backbones.weights_file import check_weights_file
 from roadworthy.models.config import IMAGENET, BackboneSettings
 from roadworthy.serving.errors import ConfigError, WeightsError
 

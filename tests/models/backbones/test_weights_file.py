@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from roadworthy.models.backbones.weights_file import check_weights_file, load_keras_weights
+from roadworthy.models.backbones.keras_weights import load_keras_weights
+from roadworthy.models.backbones.weights_file import check_weights_file
 from roadworthy.serving.errors import WeightsError
 
 

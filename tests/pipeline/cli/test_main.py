@@ -80,7 +80,11 @@ def test_check_prints_the_whole_config_for_machines():
         (("seed: 7", "sede: 7"), "sede is not a known key. Did you mean seed?"),
         (("seed: 7", "seed: x"), "seed must be a valid integer"),
         (("name: efficientnet-lite0", "name: efficientnet-light"), "Closest: efficientnet-lite0"),
-        (("weights: imagenet", "weights: gone.pth"), "model.backbone.weights must be imagenet, null or a file"),
+        (
+            ("weights: imagenet", f"weights: run.yaml, weights_sha256: {'a' * 64}"),
+            f"run.yaml is not the expected weights file. Expected SHA-256: {'a' * 64}. Received: ",
+        ),
+        (("weights: imagenet", "weights: gone.pth"), "model.backbone.weights must be imagenet, none or a file"),
     ],
 )
 @pytest.mark.parametrize("command", ["check", "run"])
