@@ -84,6 +84,12 @@ def test_an_exported_model_tracks_every_variable(version_dir: Path, model: keras
     assert len(stored) == len(model.variables) - sum("seed" in variable.path for variable in model.variables)
 
 
+def test_each_weight_is_stored_once(version_dir: Path, model: keras.Model) -> None:
+    shapes = tf.train.load_checkpoint(str(version_dir / "variables" / "variables")).get_variable_to_shape_map()
+    stored = sum(int(np.prod(shape)) for name, shape in shapes.items() if "OBJECT_GRAPH" not in name)
+    assert stored == model.count_params()
+
+
 def test_an_exported_model_carries_its_card_and_leaves_nothing_beside_it(version_dir: Path) -> None:
     assert ModelCard.read(version_dir) == CARD
     assert [entry.name for entry in version_dir.parent.iterdir()] == ["1"]
