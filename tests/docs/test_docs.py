@@ -22,7 +22,7 @@ def blocks(kind: str) -> list[tuple[str, str]]:
 
 
 def commands(program: str) -> list[str]:
-    lines = [line.split("#")[0].strip() for _, body in blocks("sh") + blocks("") for line in body.splitlines()]
+    lines = [line.split("#")[0].strip() for _, body in blocks("sh") for line in body.splitlines()]
     return sorted({line for line in lines if line.startswith(f"{program} ")})
 
 

@@ -33,12 +33,13 @@ def splits(examples_dir: Path) -> Splits:
     return Splits((train_files,), (val_files,), 24, 8)
 
 
-def tiny_classifier(seed: int = 0) -> keras.Model:
+def tiny_classifier(seed: int = 0, *, normalised: bool = True) -> keras.Model:
     keras.utils.set_random_seed(seed)
     image = keras.Input((SIDE, SIDE, 3), name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(image)
     x = keras.layers.Conv2D(8, 3, strides=2, name="conv")(x)
-    x = keras.layers.BatchNormalization(momentum=0.5, name="bn")(x)
+    if normalised:
+        x = keras.layers.BatchNormalization(momentum=0.5, name="bn")(x)
     x = keras.layers.GlobalAveragePooling2D(name="head_pool")(keras.layers.ReLU()(x))
     return keras.Model(image, keras.layers.Dense(2, activation="softmax", name="scores")(x))
 
@@ -87,7 +88,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(splits: Sp
 
 
 def test_early_stopping_ends_the_full_phase_with_the_best_epoch_s_weights(splits: Splits, tmp_path: Path) -> None:
-    model = tiny_classifier()
+    # Without normalisation, whose statistics are made anew after the last epoch.
+    model = tiny_classifier(normalised=False)
     wild = PhaseSettings(epochs=30, optimizer=RATE.model_copy(update={"name": "sgd", "learning_rate": 3.0}))
     stopping = TrainSettings(
         batch_size=8, head=PhaseSettings(epochs=0), full=wild, early_stopping=EarlyStopping(patience=1)
@@ -98,6 +100,18 @@ def test_early_stopping_ends_the_full_phase_with_the_best_epoch_s_weights(splits
     images, labels = next(iter(image_batches(splits.val_files, height=SIDE, width=SIDE, batch_size=8)))
     loss = float(np.mean(-np.log(model(images).numpy()[np.arange(8), labels])))
     assert loss == pytest.approx(min(losses), rel=1e-3)
+
+
+@pytest.mark.parametrize(("epochs", "settled"), [({"full": 1}, True), ({"head": 1}, False)])
+def test_batch_statistics_are_those_of_the_final_weights_once_all_was_trained(
+    epochs: dict[str, int], settled: bool, splits: Splits, tmp_path: Path
+) -> None:
+    model = tiny_classifier()
+    train(model, settings(**epochs), splits=splits, seed=0, log_dir=tmp_path)
+    images = [batch for batch, _ in image_batches(splits.train_files, height=SIDE, width=SIDE, batch_size=8)]
+    before_norm = keras.Model(model.input, model.get_layer("conv").output)
+    mean = np.mean([before_norm(batch).numpy().mean(axis=(0, 1, 2)) for batch in images], axis=0)
+    assert np.allclose(model.get_layer("bn").moving_mean.numpy(), mean, atol=0.02) == settled
 
 
 def test_each_phase_leaves_tensorboard_logs(splits: Splits, tmp_path: Path) -> None:
