@@ -48,6 +48,11 @@ def _check_weights(path: Path, config: RunConfig) -> None:
         raise WeightsError(
             f"{path}: model.backbone.weights must be imagenet, none or a file. Received: {backbone.weights}."
         )
+    if not backbone.weights.endswith((".h5", ".pth")):
+        raise WeightsError(
+            f"{path}: model.backbone.weights must be a .weights.h5 file, or a .pth file for efficientnet-lite0. "
+            f"Received: {backbone.weights}."
+        )
     try:
         check_weights_file(Path(backbone.weights), sha256=backbone.weights_sha256)
     except WeightsError as error:

