@@ -59,7 +59,8 @@ def round_kernel(kernel: np.ndarray, *, shared_axes: tuple[int, ...]) -> np.ndar
 
     Zeros stay zero; rounding twice is rounding once.
     """
-    largest = np.abs(kernel).max(axis=shared_axes, keepdims=True)
+    # In float64: the 127th part of a tiny float32 would be 0, and dividing by it NaN.
+    largest = np.abs(kernel.astype(np.float64)).max(axis=shared_axes, keepdims=True)
     scale = np.where(largest == 0, 1, largest / INT8_MAX)
     rounded: np.ndarray = (np.round(kernel / scale) * scale).astype(kernel.dtype)
     return rounded

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -13,6 +13,7 @@ KERNELS = arrays(np.float32, (3, 3, 2, 4), elements=st.floats(-8, 8, width=32))
 
 
 @given(KERNELS)
+@example(np.full((3, 3, 2, 4), 1e-45, np.float32))
 def test_rounding_moves_a_weight_by_half_a_step_at_most(kernel):
     step = np.abs(kernel).max(axis=(0, 1, 2), keepdims=True) / 127
 
