@@ -1,5 +1,6 @@
 """How a model is built and fine-tuned, as frozen values. Imports no TensorFlow."""
 
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -7,6 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 IMAGENET: Final = "imagenet"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def beside_config(path: Path, info: ValidationInfo) -> Path:
+    """A path in a config is relative to the config's own folder, which its reader gives as context."""
+    base = (info.context or {}).get("base")
+    return (base / path.expanduser()).resolve() if base else path
 
 
 class Settings(BaseModel):
@@ -28,12 +35,10 @@ class BackboneSettings(Settings):
 
     @field_validator("weights")
     @classmethod
-    def _beside_config(cls, weights: str | None, info: ValidationInfo) -> str | None:
-        """A path in a config is relative to the config's own folder, which its reader gives as context."""
+    def _weights_beside_config(cls, weights: str | None, info: ValidationInfo) -> str | None:
         if weights in (None, "none"):
             return None
-        base = (info.context or {}).get("base")
-        return weights if weights == IMAGENET or base is None else str((base / weights).resolve())
+        return weights if weights == IMAGENET else str(beside_config(Path(weights), info))
 
 
 class ModelSettings(Settings):

@@ -8,23 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from roadworthy.components.gate.budgets import GateSettings
 from roadworthy.models.compression.recipe import Prune, Quantize, Recipe, Step
-from roadworthy.models.config import ModelSettings, Settings, TrainingRun, TrainSettings
+from roadworthy.models.config import ModelSettings, Settings, TrainingRun, TrainSettings, beside_config
 from roadworthy.serving.errors import ConfigError
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
-def _beside_config(path: Path, info: ValidationInfo) -> Path:
-    base = (info.context or {}).get("base")
-    return (base / path.expanduser()).resolve() if base else path
-
-
-ConfigPath = Annotated[Path, AfterValidator(_beside_config)]
+ConfigPath = Annotated[Path, AfterValidator(beside_config)]
 
 
 class FetchSettings(Settings):

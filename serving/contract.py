@@ -33,6 +33,9 @@ LABEL_INDEX_KEY: Final = "image/class/label"
 LABEL_TEXT_KEY: Final = "image/class/text"
 FILENAME_KEY: Final = "image/filename"
 
+# At the root of an Examples artifact: a JSON list of label names, in which a label's place is its index.
+LABELS_FILE: Final = "labels.json"
+
 CARD_PATH: Final = "assets.extra/roadworthy.json"
 LITERT_FILE: Final = "model.tflite"
 SAVED_MODEL_FILE: Final = "saved_model.pb"
@@ -70,3 +73,8 @@ class ModelCard(BaseModel):
             return cls.model_validate_json(path.read_text())
         except (OSError, ValueError) as error:
             raise ServeError(f"{path} must be a model card written by Roadworthy. Received: {error}") from error
+
+
+def is_litert(content: bytes) -> bool:
+    """Whether a file's bytes begin as a LiteRT model's; the rest of it may still be damaged."""
+    return content[4:8] == b"TFL3"

@@ -7,12 +7,11 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from roadworthy.components.artifacts import Artifacts, split_globs
 from roadworthy.models.compression.recipe import Recipe
 from roadworthy.serving.contract import ModelCard
 
 _SPLIT: Final = "train"
-
-Artifacts = dict[str, list[Any]]
 
 
 class CompressorExecutor(BaseExecutor):
@@ -28,7 +27,7 @@ class CompressorExecutor(BaseExecutor):
             Path(trained) / KERAS_FILE,
             recipe=Recipe.model_validate_json(exec_properties["recipe"]),
             card=ModelCard.read(Path(path_utils.serving_model_dir(trained))),
-            train_files=[f"{uri}/*" for uri in artifact_utils.get_split_uris(input_dict["examples"], _SPLIT)],
+            train_files=split_globs(input_dict["examples"], _SPLIT),
             batch_size=exec_properties["batch_size"],
             seed=exec_properties["seed"],
             out_dir=Path(path_utils.serving_model_dir(artifact_utils.get_single_uri(output_dict["model"]))),

@@ -7,6 +7,7 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from roadworthy.components.artifacts import Artifacts
 from roadworthy.components.gate.blessing import write_blessing
 from roadworthy.components.gate.budgets import GateSettings
 from roadworthy.components.gate.judge import judge
@@ -15,8 +16,6 @@ from roadworthy.components.scorecard.card import BASELINE_FILE, SCORECARD_FILE, 
 from roadworthy.components.scorecard.variants import variant_models
 
 _VARIANT: Final = "variant"
-
-Artifacts = dict[str, list[Any]]
 
 
 class GateExecutor(BaseExecutor):

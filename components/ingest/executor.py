@@ -18,7 +18,6 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from roadworthy.components.ingest import transforms
 from roadworthy.components.ingest.findings import (
     BAD_IMAGES_FILE,
-    LABELS_FILE,
     BadImage,
     bad_images_json,
     labels_json,
@@ -26,6 +25,7 @@ from roadworthy.components.ingest.findings import (
     refuse_too_many_bad,
 )
 from roadworthy.components.ingest.scan import ImageFolder, scan
+from roadworthy.serving.contract import LABELS_FILE
 
 RECORD_PREFIX: Final = "data_tfrecord"
 FINDINGS_FOLDER: Final = ".findings"

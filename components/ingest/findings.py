@@ -8,7 +8,6 @@ from typing import Final
 
 from roadworthy.serving.errors import DataError
 
-LABELS_FILE: Final = "labels.json"
 BAD_IMAGES_FILE: Final = "bad_images.json"
 SHOWN: Final = 10
 

@@ -7,6 +7,7 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from roadworthy.components.artifacts import Artifacts
 from roadworthy.components.gate.blessing import is_blessed
 from roadworthy.components.pushers.pushed import PUSHED_FILE, Pushed
 from roadworthy.serving.repository import publish
@@ -15,8 +16,6 @@ from roadworthy.serving.repository import publish
 _PUSHED: Final = "pushed"
 _DESTINATION: Final = "pushed_destination"
 _VERSION: Final = "pushed_version"
-
-Artifacts = dict[str, list[Any]]
 
 
 class ModelRootPusherExecutor(BaseExecutor):

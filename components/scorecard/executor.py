@@ -7,11 +7,10 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from roadworthy.components.artifacts import Artifacts, split_globs
 from roadworthy.components.scorecard.card import BASELINE_FILE, SCORECARD_FILE, Baseline, Measured, Scorecard
 from roadworthy.components.scorecard.score import measure_exported, score_models
 from roadworthy.components.scorecard.variants import variant_models
-
-Artifacts = dict[str, list[Any]]
 
 
 class ScorecardExecutor(BaseBeamExecutor):
@@ -55,8 +54,3 @@ class BaselineExecutor(BaseBeamExecutor):
 def version_dir(model: Any) -> Path:
     """The exported version folder of a Model artifact."""
     return Path(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))
-
-
-def split_globs(examples: list[Any], split: str) -> list[str]:
-    """Globs of a split's record files, one for each Examples artifact."""
-    return [f"{uri}/*" for uri in artifact_utils.get_split_uris(examples, split)]

@@ -8,10 +8,9 @@ from typing import Final
 import tensorflow as tf
 
 from roadworthy.models.images import decode_and_resize
-from roadworthy.serving.contract import IMAGE_KEY, LABEL_INDEX_KEY
+from roadworthy.serving.contract import IMAGE_KEY, LABEL_INDEX_KEY, LABELS_FILE
 from roadworthy.serving.errors import DataError
 
-LABELS_FILE: Final = "labels.json"
 SHUFFLE_BUFFER_BYTES: Final = 256 * 1024**2
 MAX_SHUFFLE_RECORDS: Final = 20_000
 

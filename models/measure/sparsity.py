@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from roadworthy.serving.contract import LITERT_FILE
+from roadworthy.serving.contract import LITERT_FILE, is_litert
 from roadworthy.serving.errors import ModelError
 
 Zeros = npt.NDArray[np.bool_]
-
-_LITERT_IDENTIFIER: Final = b"TFL3"
 
 
 def measure_sparsity(version_dir: Path) -> float:
@@ -58,7 +56,7 @@ def _litert_zeros(path: Path) -> Iterator[Zeros]:
     from ai_edge_litert import schema_py_generated as schema
 
     flatbuffer = path.read_bytes()
-    if flatbuffer[4:8] != _LITERT_IDENTIFIER:
+    if not is_litert(flatbuffer):
         raise ModelError(f"{path} must be a LiteRT model. Received: a file that does not begin as one.")
     model = schema.Model.GetRootAs(flatbuffer)
     seen = set()

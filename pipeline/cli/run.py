@@ -25,9 +25,11 @@ def run(config: Path, dry_run: bool, as_json: bool) -> None:
     Nodes whose inputs have not changed come from the cache, so an interrupted run goes on where it stopped. Exit code
     2: no variant passed the gate, or the config or the data has a fault.
     """
+    from roadworthy.pipeline.cli.console import quieten_tensorflow
     from roadworthy.pipeline.preflight import load_checked
 
     settings = load_checked(config)
+    quieten_tensorflow()
     if dry_run:
         _list_nodes(settings)
         return
@@ -35,9 +37,6 @@ def run(config: Path, dry_run: bool, as_json: bool) -> None:
 
 
 def _list_nodes(settings: "RunConfig") -> None:
-    from roadworthy.pipeline.cli.console import quieten_tensorflow
-
-    quieten_tensorflow()
     from roadworthy.pipeline.build import build_pipeline
 
     for component in build_pipeline(settings).components:
@@ -64,9 +63,6 @@ def _run(settings: "RunConfig", *, as_json: bool) -> None:
 
 
 def _execute(settings: "RunConfig", terminal: TextIO) -> "Outcome":
-    from roadworthy.pipeline.cli.console import quieten_tensorflow
-
-    quieten_tensorflow()
     _fetch(settings, terminal)
     print("loading TFX …", file=terminal)
     from roadworthy.pipeline.runners.local import only_run, run_local

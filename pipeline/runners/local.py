@@ -90,19 +90,19 @@ def run_local(pipeline: tfx_pipeline.Pipeline, *, on_event: Callable[[NodeEvent]
     ir = compiler.Compiler().compile(pipeline)
     run_id = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="milliseconds")
     runtime_parameter_utils.substitute_runtime_parameter(ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
+    deployment = runner_utils.extract_local_deployment_config(ir)
     started = time.monotonic()
     events: list[NodeEvent] = []
     outputs: dict[str, Mapping[str, tuple[Path, ...]]] = {}
     for node in ir.nodes:
-        event, outputs[event.node] = _run_node(ir, node.pipeline_node, on_event)
+        event, outputs[event.node] = _run_node(ir, deployment, node.pipeline_node, on_event)
         events.append(event)
     return RunResult(run_id, time.monotonic() - started, tuple(events), outputs)
 
 
 def _run_node(
-    ir: Any, node: Any, on_event: Callable[[NodeEvent], None]
+    ir: Any, deployment: Any, node: Any, on_event: Callable[[NodeEvent], None]
 ) -> tuple[NodeEvent, Mapping[str, tuple[Path, ...]]]:
-    deployment = runner_utils.extract_local_deployment_config(ir)
     connection = getattr(
         deployment.metadata_connection_config, deployment.metadata_connection_config.WhichOneof("connection_config")
     )

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -16,14 +16,12 @@ from roadworthy.serving.contract import (
     LITERT_FILE,
     SCORES,
     ModelCard,
+    is_litert,
 )
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.images import resize
 from roadworthy.serving.servables.base import Signature, TensorSpec, check_inputs, find_signature
 from roadworthy.serving.servables.image_requests import decode, encoded_images
-
-# Where a flatbuffer says what it is.
-_IDENTIFIER: Final = slice(4, 8)
 
 
 class LiteRTServable:
@@ -84,7 +82,7 @@ def _interpreter(path: Path, threads: int | None) -> Any:
     try:
         # Read as a whole: a mapped file that is cut while it is served would kill the process.
         content = path.read_bytes()
-        if content[_IDENTIFIER] != b"TFL3":
+        if not is_litert(content):
             raise ValueError("not a flatbuffer of LiteRT")
         interpreter = Interpreter(model_content=content, num_threads=threads)
         interpreter.allocate_tensors()
