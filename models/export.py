@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import keras
 import tensorflow as tf
@@ -25,12 +26,15 @@ from roadworthy.serving.contract import (
 )
 from roadworthy.serving.errors import ModelError
 
+# Where a Model artifact holds the file that compression starts from.
+KERAS_FILE: Final = "Format-Keras/model.keras"
+
 
 def export_saved_model(model: keras.Model, card: ModelCard, out_dir: Path) -> None:
     """Writes a SavedModel with both signatures and its card; it only infers, and takes any batch size.
 
     Args:
-        model: from float32 [batch, height, width, 3] in [0, 255] to scores [batch, classes].
+        model: from float32 [batch, height, width, channels] in [0, 255] to scores [batch, classes].
         card: labels and image size, as the model was trained with.
         out_dir: the version folder; replaced as a whole if it is there.
 
@@ -43,7 +47,9 @@ def export_saved_model(model: keras.Model, card: ModelCard, out_dir: Path) -> No
     strings = tf.TensorSpec((None,), tf.string)
 
     def answer(encoded: tf.Tensor) -> dict[str, tf.Tensor]:
-        images = decode_and_resize_batch(encoded, height=card.image_height, width=card.image_width)
+        images = decode_and_resize_batch(
+            encoded, height=card.image_height, width=card.image_width, channels=card.image_channels
+        )
         scores = model(images, training=False)
         labels = tf.gather(tf.constant(card.labels), tf.argmax(scores, axis=-1))
         return {SCORES: scores, LABEL: labels}
@@ -64,7 +70,7 @@ def export_litert(flatbuffer: bytes, card: ModelCard, out_dir: Path) -> None:
     """Writes a LiteRT model and its card as a version folder.
 
     Args:
-        flatbuffer: the converted network, from float32 [batch, height, width, 3] in [0, 255] to scores.
+        flatbuffer: the converted network, from float32 [batch, height, width, channels] in [0, 255] to scores.
         card: labels and image size, as the model was trained with.
         out_dir: the version folder; replaced as a whole if it is there.
     """
@@ -97,7 +103,7 @@ def load_keras(path: Path) -> keras.Model:
 
 
 def _check_shapes(model: keras.Model, card: ModelCard) -> None:
-    wanted = ((None, card.image_height, card.image_width, 3), (None, len(card.labels)))
+    wanted = ((None, card.image_height, card.image_width, card.image_channels), (None, len(card.labels)))
     received = (tuple(model.input_shape), tuple(model.output_shape))
     if received != wanted:
         raise ModelError(f"A model must have its card's shapes {wanted}. Received: {received}.")

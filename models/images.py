@@ -7,7 +7,7 @@ from typing import Final
 
 import tensorflow as tf
 
-from roadworthy.serving.contract import MAX_IMAGE_PIXELS
+from roadworthy.serving.contract import LUMA, MAX_IMAGE_PIXELS
 
 PNG_START: Final = b"\x89PNG\r\n\x1a\n"
 # A PNG's width and height are two big-endian uint32 after its start, the first chunk's length and its name.
@@ -15,7 +15,7 @@ PNG_SIZE_OFFSET: Final = 16
 PNG_SIZE_BYTES: Final = 8
 
 
-def decode_and_resize(encoded: tf.Tensor, *, height: int, width: int) -> tf.Tensor:
+def decode_and_resize(encoded: tf.Tensor, *, height: int, width: int, channels: int = 3) -> tf.Tensor:
     """Decodes one JPEG or PNG and resizes it to the network's input.
 
     The exact inverse DCT makes pixels equal to Pillow's. Grey and palette images become RGB; alpha is dropped.
@@ -24,9 +24,10 @@ def decode_and_resize(encoded: tf.Tensor, *, height: int, width: int) -> tf.Tens
         encoded: string scalar, a whole JPEG or PNG file.
         height: rows of the result, pixels.
         width: columns of the result, pixels.
+        channels: 3 for RGB; 1 for grey, which of a coloured image is its luma.
 
     Returns:
-        float32 [height, width, 3], RGB in [0, 255].
+        float32 [height, width, channels] in [0, 255].
 
     Raises:
         tf.errors.InvalidArgumentError: when run on bytes that are neither JPEG nor PNG, damaged, or of an image with
@@ -36,24 +37,27 @@ def decode_and_resize(encoded: tf.Tensor, *, height: int, width: int) -> tf.Tens
         # Despite its name the op reads PNG as well.
         image = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
     resized = tf.image.resize(image, (height, width), method="bilinear", antialias=True)
-    return tf.ensure_shape(resized, (height, width, 3))
+    if channels == 1:
+        resized = tf.tensordot(resized, tf.constant(LUMA), 1)[..., tf.newaxis]
+    return tf.ensure_shape(resized, (height, width, channels))
 
 
-def decode_and_resize_batch(encoded: tf.Tensor, *, height: int, width: int) -> tf.Tensor:
+def decode_and_resize_batch(encoded: tf.Tensor, *, height: int, width: int, channels: int = 3) -> tf.Tensor:
     """Decodes and resizes a batch, as `decode_and_resize` does one image.
 
     Args:
         encoded: string [batch]; the batch may be empty.
         height: rows of the result, pixels.
         width: columns of the result, pixels.
+        channels: 3 for RGB, 1 for grey.
 
     Returns:
-        float32 [batch, height, width, 3], RGB in [0, 255].
+        float32 [batch, height, width, channels] in [0, 255].
     """
     return tf.map_fn(
-        lambda one: decode_and_resize(one, height=height, width=width),
+        lambda one: decode_and_resize(one, height=height, width=width, channels=channels),
         encoded,
-        fn_output_signature=tf.TensorSpec((height, width, 3), tf.float32),
+        fn_output_signature=tf.TensorSpec((height, width, channels), tf.float32),
     )
 
 

@@ -9,12 +9,12 @@ A version folder is either a SavedModel (`saved_model.pb`) or a LiteRT model (`m
 with the same outputs: `scores: float32[batch, classes]`, probabilities in [0, 1] in the card's label order, and
 `label: string[batch]`, the label of the highest score.
 
-A LiteRT file holds only the network: input float32[batch, height, width, 3] in [0, 255], output the scores. What
+A LiteRT file holds only the network: input float32[batch, height, width, channels] in [0, 255], output the scores. What
 comes before it (decode, resize) and after it (label) is then the server's work, with the same results.
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -40,6 +40,9 @@ CARD_PATH: Final = "assets.extra/roadworthy.json"
 LITERT_FILE: Final = "model.tflite"
 SAVED_MODEL_FILE: Final = "saved_model.pb"
 
+# Shares of red, green and blue in the grey of a coloured image (ITU-R BT.601). They sum to 1, so grey stays as it is.
+LUMA: Final = (0.299, 0.587, 0.114)
+
 # Images beyond this many pixels are refused before they are decoded.
 MAX_IMAGE_PIXELS: Final = 50_000_000
 
@@ -53,6 +56,7 @@ class ModelCard(BaseModel):
     labels: tuple[str, ...] = Field(min_length=2)
     image_height: int = Field(gt=0)
     image_width: int = Field(gt=0)
+    image_channels: Literal[1, 3] = Field(3, description="3 for RGB, 1 for grey.")
     variant: str = "parent"
 
     def write(self, version_dir: Path) -> None:

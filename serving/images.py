@@ -11,7 +11,7 @@ import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from roadworthy.serving.contract import MAX_IMAGE_PIXELS
+from roadworthy.serving.contract import LUMA, MAX_IMAGE_PIXELS
 from roadworthy.serving.errors import DataError
 
 _JPEG_MAGIC: Final = b"\xff\xd8\xff"
@@ -94,6 +94,12 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
         narrowed = (weights[:, first:last] @ band).reshape(len(weights), columns, channels)
         resized[top : top + _BAND_ROWS] = across @ narrowed
     return resized
+
+
+def to_grey(image: np.ndarray) -> np.ndarray:
+    """The luma of an image: float32[height, width, 3] to float32[height, width, 1] in the same range."""
+    grey: np.ndarray = image @ np.array(LUMA, np.float32)[:, None]
+    return grey
 
 
 def _triangle_weights(size: int, wanted: int) -> np.ndarray:

@@ -5,7 +5,8 @@ from typing import Final
 from pydantic import Field
 
 from roadworthy.models.config import Settings
-from roadworthy.models.measure.results import Latency, Quality
+from roadworthy.models.compression.record import StepRecord
+from roadworthy.models.measure.results import Latency, LayerWeights, Parity, Quality
 
 SCORECARD_FILE: Final = "scorecard.json"
 BASELINE_FILE: Final = "baseline.json"
@@ -20,13 +21,18 @@ class Measured(Quality):
     quality_source: str = Field(description="tfma or litert: what computed accuracy and recall.")
     size_bytes: int = Field(gt=0)
     size_gzip_bytes: int = Field(gt=0)
+    size_zstd_bytes: int = Field(gt=0)
 
 
 class Score(Measured):
     """One exported model, measured from its files."""
 
     latency: Latency
+    peak_memory_bytes: int = Field(gt=0, description="Most memory a process of its own held while it answered.")
     sparsity: float = Field(ge=0, le=1, description="Share of exact zeros in kernels (rank 2 and more) of the file.")
+    layers: tuple[LayerWeights, ...] = ()
+    parity: Parity | None = Field(None, description="Beside the parent; null for the parent itself.")
+    steps: tuple[StepRecord, ...] = Field((), description="What each step of the recipe did and skipped.")
 
 
 class Scorecard(Settings):

@@ -13,6 +13,7 @@ from roadworthy.models.batch_norm import BATCHES, reestimate
 from roadworthy.models.bridge.equality import check_equal
 from roadworthy.models.bridge.translation import to_tf_keras
 from roadworthy.models.bridge.weights import copy_to_keras
+from roadworthy.models.compression.made import Bench, Made
 from roadworthy.models.compression.recipe import Prune
 from roadworthy.models.compression.tf_mot import load_tf_mot
 from roadworthy.models.compression.training_images import TrainingImages
@@ -30,13 +31,13 @@ MASK_UPDATES: Final = 10
 _log = logging.getLogger(__name__)
 
 
-def prune(model: keras.Model, settings: Prune, images: TrainingImages) -> keras.Model:
+def prune(model: keras.Model, settings: Prune, bench: Bench) -> Made:
     """Prunes the kernels of Conv2D and Dense layers while fine-tuning on the training split.
 
     Args:
         model: classifier whose output is probabilities [batch, classes]; its weights are changed in place.
         settings: sparsity, epochs and learning rate.
-        images: the training split.
+        bench: the training split.
 
     Returns:
         The same Keras 3 model, pruned.
@@ -48,6 +49,7 @@ def prune(model: keras.Model, settings: Prune, images: TrainingImages) -> keras.
 
     Reference: Zhu and Gupta 2017, "To prune, or not to prune", https://arxiv.org/abs/1710.01878.
     """
+    images = bench.images
     steps = settings.epochs * math.ceil(images.count() / images.batch_size)
     twin = to_tf_keras(model)
     check_equal(model, twin, images=_first_batch(images), seed=images.seed)
@@ -57,7 +59,7 @@ def prune(model: keras.Model, settings: Prune, images: TrainingImages) -> keras.
     # The stripped model is made of the twin's own layers, whose outputs the check knows.
     check_equal(model, twin, seed=images.seed)
     reestimate(model, (batch for batch, _ in images.batches().take(BATCHES).as_numpy_iterator()))
-    return model
+    return Made(model)
 
 
 def check_sparsity(model: tf_keras.Model, *, sparsity: float) -> None:

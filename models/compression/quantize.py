@@ -10,14 +10,14 @@ import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from roadworthy.models.compression.flatbuffer import check_int8, check_zeros_kept
+from roadworthy.models.compression.made import Bench, Made
 from roadworthy.models.compression.recipe import Quantize
 from roadworthy.models.compression.rounding import correct_rounding
-from roadworthy.models.compression.training_images import TrainingImages
 from roadworthy.serving.contract import SCORES
 from roadworthy.serving.errors import ModelError
 
 
-def quantize(model: keras.Model, settings: Quantize, images: TrainingImages) -> bytes:
+def quantize(model: keras.Model, settings: Quantize, bench: Bench) -> Made:
     """Converts a classifier to int8, with ranges calibrated on images of the training split.
 
     Weights are symmetric and per channel, so a zero stays exactly zero and pruning survives. What rounding them shifts
@@ -27,7 +27,7 @@ def quantize(model: keras.Model, settings: Quantize, images: TrainingImages) -> 
         model: Keras 3 model from float32 [batch, height, width, 3] in [0, 255] to scores [batch, classes]; its weights
             are rounded in place.
         settings: how many images to calibrate on; all of them if there are fewer.
-        images: the training split.
+        bench: the training split.
 
     Returns:
         A LiteRT flatbuffer from `image`, float32 [batch, height, width, 3], to `scores`, float32 [batch, classes]. The
@@ -39,6 +39,7 @@ def quantize(model: keras.Model, settings: Quantize, images: TrainingImages) -> 
 
     Reference: https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/post_training_integer_quant
     """
+    images = bench.images
     calibration = images.sample(settings.calibration_images)
     correct_rounding(model, images)
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +47,7 @@ def quantize(model: keras.Model, settings: Quantize, images: TrainingImages) -> 
         flatbuffer = _convert(folder, calibration)
     check_int8(flatbuffer)
     check_zeros_kept(flatbuffer, kernels=[weight.numpy() for weight in model.weights if "kernel" in weight.name])
-    return flatbuffer
+    return Made(model, litert=flatbuffer)
 
 
 def _export(model: keras.Model, folder: Path) -> None:

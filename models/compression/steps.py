@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import keras
 
+from roadworthy.models.compression.made import Bench, Made
 from roadworthy.models.compression.prune import prune
 from roadworthy.models.compression.quantize import quantize
-from roadworthy.models.compression.training_images import TrainingImages
 
-# A step gives the Keras 3 model to go on with or, if its settings say that it converts, the bytes of a LiteRT model.
-StepFunction = Callable[[keras.Model, Any, TrainingImages], keras.Model | bytes]
+# A step may change the model it is given in place; its settings are of the class that `recipe.py` has for its kind.
+StepFunction = Callable[[keras.Model, Any, Bench], Made]
 
 STEPS: Final[dict[str, StepFunction]] = {
     "prune": prune,

@@ -17,6 +17,7 @@ class TrainingImages:
         files: globs of gzip TFRecord files.
         height: rows the model takes, pixels.
         width: columns the model takes, pixels.
+        channels: 3 for colour, 1 for grey.
         batch_size: images a training step.
         seed: of every shuffle.
     """
@@ -26,6 +27,7 @@ class TrainingImages:
     width: int
     batch_size: int
     seed: int
+    channels: int = 3
 
     def count(self) -> int:
         """How many images there are, at least 1.
@@ -39,11 +41,11 @@ class TrainingImages:
         return count
 
     def batches(self) -> tf.data.Dataset:
-        """One epoch of (float32 [batch, height, width, 3] in [0, 255], int64 [batch]), shuffled anew each time."""
+        """One epoch of (float32 [batch, height, width, channels] in [0, 255], int64 [batch]), shuffled anew each time."""
         return self._read(batch_size=self.batch_size)
 
     def sample(self, count: int) -> tf.data.Dataset:
-        """Draws at most `count` images from all over the split, one a batch: float32 [1, height, width, 3].
+        """Draws at most `count` images from all over the split, one a batch: float32 [1, height, width, channels].
 
         Raises:
             DataError: there is none.
@@ -53,5 +55,10 @@ class TrainingImages:
 
     def _read(self, *, batch_size: int) -> tf.data.Dataset:
         return image_batches(
-            self.files, height=self.height, width=self.width, batch_size=batch_size, shuffle_seed=self.seed
+            self.files,
+            height=self.height,
+            width=self.width,
+            channels=self.channels,
+            batch_size=batch_size,
+            shuffle_seed=self.seed,
         )

@@ -25,6 +25,7 @@ def image_batches(
     *,
     height: int,
     width: int,
+    channels: int = 3,
     batch_size: int,
     shuffle_seed: int | None = None,
     repeat: bool = False,
@@ -35,12 +36,13 @@ def image_batches(
         files: globs of gzip TFRecord files, such as `…/Split-train/*`.
         height: rows every image is resized to, pixels.
         width: columns every image is resized to, pixels.
+        channels: 3 for colour, 1 for grey.
         batch_size: images a batch; without `repeat` the last batch may hold fewer.
         shuffle_seed: shuffles anew each epoch, the same way for the same seed; None keeps the files' order.
         repeat: goes on without end. Every batch is then full.
 
     Returns:
-        A dataset of (float32 [batch, height, width, 3] in [0, 255], int64 [batch]).
+        A dataset of (float32 [batch, height, width, channels] in [0, 255], int64 [batch]).
 
     Raises:
         DataError: no file matches.
@@ -53,7 +55,8 @@ def image_batches(
 
     def read(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         example = tf.io.parse_single_example(serialized, _FEATURES)
-        return decode_and_resize(example[IMAGE_KEY], height=height, width=width), example[LABEL_INDEX_KEY]
+        image = decode_and_resize(example[IMAGE_KEY], height=height, width=width, channels=channels)
+        return image, example[LABEL_INDEX_KEY]
 
     images = records.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return images.batch(batch_size).prefetch(tf.data.AUTOTUNE)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from roadworthy.models.config import TrainingRun
+from roadworthy.models.export import KERAS_FILE
 from roadworthy.models.finetuning.fine_tune import fine_tune
 
 TRAINING_RUN: Final = "training_run"
-KERAS_FILE: Final = "Format-Keras/model.keras"
 
 
 class FnArgs(Protocol):

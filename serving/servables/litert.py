@@ -19,7 +19,7 @@ from roadworthy.serving.contract import (
     is_litert,
 )
 from roadworthy.serving.errors import ServeError
-from roadworthy.serving.images import resize
+from roadworthy.serving.images import resize, to_grey
 from roadworthy.serving.servables.base import Signature, TensorSpec, check_inputs, find_signature
 from roadworthy.serving.servables.image_requests import decode, encoded_images
 
@@ -59,8 +59,8 @@ class LiteRTServable:
         images = encoded_images(signature, inputs)
         scores = np.empty((len(images), len(self.card.labels)), np.float32)
         for index, image in enumerate(images):
-            pixels = decode(image, index=index)
-            scores[index] = self._run(resize(pixels, self.card.image_height, self.card.image_width))
+            pixels = resize(decode(image, index=index), self.card.image_height, self.card.image_width)
+            scores[index] = self._run(to_grey(pixels) if self.card.image_channels == 1 else pixels)
         return {SCORES: scores, LABEL: self._labels[scores.argmax(axis=1)]}
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class LiteRTServable:
             self._interpreter = None
 
     def _run(self, pixels: np.ndarray) -> np.ndarray:
-        """Scores of one image, float32[height, width, 3] in [0, 255] to float32[classes]."""
+        """Scores of one image, float32[height, width, channels] in [0, 255] to float32[classes]."""
         with self._turn:
             self._interpreter.set_tensor(self._input["index"], pixels[None])
             self._interpreter.invoke()
@@ -100,7 +100,7 @@ def _only(details: list[dict[str, Any]], path: Path) -> dict[str, Any]:
 
 def _check_borders(taken: dict[str, Any], given: dict[str, Any], card: ModelCard, path: Path) -> None:
     for detail, shape in (
-        (taken, [1, card.image_height, card.image_width, 3]),
+        (taken, [1, card.image_height, card.image_width, card.image_channels]),
         (given, [1, len(card.labels)]),
     ):
         if detail["dtype"] is not np.float32 or detail["shape"].tolist() != shape:

@@ -11,9 +11,10 @@ import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from roadworthy.models.compression.compress import compress
+from roadworthy.models.compression.compress import SAVED_MODEL_DIR, SERVED_DIR, compress
 from roadworthy.models.compression.recipe import Recipe
-from roadworthy.models.export import save_keras
+from roadworthy.models.compression.record import read_records
+from roadworthy.models.export import KERAS_FILE, save_keras
 from roadworthy.models.finetuning.dataset import image_batches
 from roadworthy.serving.contract import (
     EXAMPLES_INPUT,
@@ -45,12 +46,15 @@ def check_recipe(recipe: Recipe, *, folder: Path) -> Path:
         The version folder, for checks of the recipe's own.
     """
     train_files = write_tiles(folder / "examples")
-    keras_file = write_parent(folder / "model.keras", train_files)
-    version = folder / "version"
+    write_parent(folder / "trained" / KERAS_FILE, train_files)
+    made = folder / "made"
     card = ModelCard(labels=LABELS, image_height=SIDE, image_width=SIDE)
-    compress(keras_file, recipe=recipe, card=card, train_files=train_files, batch_size=8, seed=1, out_dir=version)
-    check_answers(version, variant=recipe.name)
-    return version
+    compress(folder / "trained", recipe=recipe, card=card, train_files=train_files, batch_size=8, seed=1, out_dir=made)
+    assert len(read_records(made)) == len(recipe.steps)
+    for version in (made / SERVED_DIR, made / SAVED_MODEL_DIR):
+        if version.exists():
+            check_answers(version, variant=recipe.name)
+    return made / SERVED_DIR
 
 
 def check_answers(version: Path, *, variant: str) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 import keras
 import pytest
 
-from contracts.recipe import SIDE, write_parent, write_tiles
+from contracts.recipe import LABELS, SIDE, write_parent, write_tiles
+from roadworthy.models.compression.made import Bench
 from roadworthy.models.compression.training_images import TrainingImages
-from roadworthy.models.export import load_keras
+from roadworthy.models.export import KERAS_FILE, load_keras
+from roadworthy.serving.contract import ModelCard
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +19,7 @@ def train_files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(scope="session")
 def parent_file(train_files: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_parent(tmp_path_factory.mktemp("parent") / "model.keras", train_files)
+    return write_parent(tmp_path_factory.mktemp("parent") / KERAS_FILE, train_files)
 
 
 @pytest.fixture
@@ -28,6 +30,12 @@ def parent(parent_file: Path) -> keras.Model:
 @pytest.fixture
 def images(train_files: list[str]) -> TrainingImages:
     return TrainingImages(train_files, height=SIDE, width=SIDE, batch_size=8, seed=1)
+
+
+@pytest.fixture
+def bench(images: TrainingImages, parent_file: Path) -> Bench:
+    card = ModelCard(labels=LABELS, image_height=SIDE, image_width=SIDE)
+    return Bench(images=images, card=card, earlier=(), teacher=lambda: load_keras(parent_file))
 
 
 @pytest.fixture
