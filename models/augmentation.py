@@ -9,11 +9,9 @@ from typing import Final
 import tensorflow as tf
 
 from roadworthy.models.config import AugmentationSettings
+from roadworthy.serving.contract import LUMA
 
 MAX_PIXEL: Final = 255.0
-
-# ITU-R BT.601, the grey that `tf.image.rgb_to_grayscale` and Pillow make.
-LUMA: Final = (0.299, 0.587, 0.114)
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 IMAGENET: Final = "imagenet"
 
@@ -98,6 +98,16 @@ class TrainSettings(Settings):
         if self.head.epochs + self.full.epochs == 0:
             raise ValueError("must train: head.epochs and full.epochs are both 0.")
         return self
+
+
+class TrainedModel(Settings):
+    """A classifier that is trained already, in a Keras file."""
+
+    path: Annotated[Path, AfterValidator(beside_config)] = Field(description="A .keras file. Relative to this file.")
+    sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="Refuse a file that has another SHA-256 sum."
+    )
+    pixels: Literal["0..255", "0..1", "-1..1"] = Field("0..255", description="Range of the pixels the model takes.")
 
 
 class TrainingRun(Settings):

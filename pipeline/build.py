@@ -16,17 +16,19 @@ from tfx.proto import trainer_pb2
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
-from roadworthy.components.compressor.component import Compressor
 from roadworthy.components.data_check.component import DataCheck
 from roadworthy.components.data_check.statistics import SPLITS_WITHOUT_SCHEMA, image_statistics
 from roadworthy.components.gate.component import Gate
 from roadworthy.components.ingest.component import ImageFolderExampleGen
 from roadworthy.components.pushers.model_root import ModelRootPusher
 from roadworthy.components.scorecard.component import BaselineScore, Scorecard
-from roadworthy.models.finetuning import run_fn
+from roadworthy.models.finetuning.adopt import ADOPTED
+from roadworthy.models.finetuning.run_fn import TRAINING_RUN
 from roadworthy.pipeline.config import RunConfig
+from roadworthy.pipeline.recipe_tree import recipe_nodes, variant_id
 
-RUN_FN: Final = f"{run_fn.__name__}.{run_fn.run_fn.__name__}"
+RUN_FN: Final = "roadworthy.models.finetuning.run_fn.run_fn"
+ADOPT_FN: Final = "roadworthy.models.finetuning.adopt.run_fn"
 METADATA_FILE: Final = "metadata.sqlite"
 
 
@@ -58,11 +60,13 @@ def _sqlite(path: Path) -> metadata_store_pb2.ConnectionConfig:
 def _components(config: RunConfig) -> list[BaseNode]:
     ingest, checks = _data(config)
     examples = ingest.outputs["examples"]
-    trainer = _trainer(config, examples)
+    trainer = _trained(config, examples)
     trainer.add_upstream_node(checks[-1])
     parent = trainer.outputs["model"]
-    compressors = _compressors(config, parent, examples)
-    variants = {name: node.outputs["model"] for name, node in compressors.items()}
+    compressors = recipe_nodes(config, parent, examples)
+    variants = {
+        recipe.name: compressors[variant_id(recipe.name)].outputs["model"] for recipe in config.compress.recipes
+    }
     return [ingest, *checks, trainer, *compressors.values(), *_judgement(config, parent, variants, examples)]
 
 
@@ -82,23 +86,20 @@ def _data(config: RunConfig) -> tuple[ImageFolderExampleGen, list[BaseNode]]:
     return ingest, [statistics, schema, validator, DataCheck(anomalies=validator.outputs["anomalies"])]
 
 
-def _trainer(config: RunConfig, examples: BaseChannel) -> Trainer:
+def _trained(config: RunConfig, examples: BaseChannel) -> Trainer:
+    """Fine-tunes a model or, where the config names a trained one, takes that."""
+    run_fn, custom_config, node_id = (
+        (RUN_FN, {TRAINING_RUN: config.training_run().model_dump_json()}, "Trainer")
+        if config.trained is None
+        else (ADOPT_FN, {ADOPTED: config.trained.model_dump_json()}, "TrainedModel")
+    )
     return Trainer(
-        run_fn=RUN_FN,
+        run_fn=run_fn,
         examples=examples,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["val"]),
-        custom_config={run_fn.TRAINING_RUN: config.training_run().model_dump_json()},
-    )
-
-
-def _compressors(config: RunConfig, parent: BaseChannel, examples: BaseChannel) -> dict[str, Compressor]:
-    return {
-        recipe.name: Compressor(
-            model=parent, examples=examples, recipe=recipe, batch_size=config.train.batch_size, seed=config.seed
-        )
-        for recipe in config.compress.recipes
-    }
+        custom_config=custom_config,
+    ).with_id(node_id)
 
 
 def _judgement(
@@ -119,6 +120,8 @@ def _judgement(
         variants=variants,
         settings=config.gate,
     )
+    if config.push is None:
+        return [scorecard, blessed, baseline, gate]
     pusher = ModelRootPusher(
         model=gate.outputs["model"],
         model_blessing=gate.outputs["blessing"],

@@ -5,7 +5,7 @@ import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
@@ -13,19 +13,20 @@ from pydantic_core import ErrorDetails
 
 from roadworthy.components.gate.budgets import GateSettings
 from roadworthy.models.compression.recipe import Prune, Quantize, Recipe, Step
-from roadworthy.models.config import ModelSettings, Settings, TrainingRun, TrainSettings, beside_config
+from roadworthy.models.config import ModelSettings, Settings, TrainedModel, TrainingRun, TrainSettings, beside_config
 from roadworthy.serving.errors import ConfigError
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
+Section = TypeVar("Section", bound=BaseModel)
 ConfigPath = Annotated[Path, AfterValidator(beside_config)]
 
 
 class FetchSettings(Settings):
     """A public dataset that is written to `data.path` before the run, unless it is there already."""
 
-    dataset: Literal["fashion-mnist"]
+    dataset: Literal["fashion-mnist", "mnist"]
     images_per_class: int | None = Field(None, ge=2, description="The first so many of each class; null: all of them.")
 
 
@@ -69,6 +70,10 @@ class CompressSettings(Settings):
         names = [recipe.name for recipe in recipes]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"must have a name of its own for every recipe. Named twice: {', '.join(twice)}.")
+        for place, recipe in enumerate(recipes):
+            for earlier in recipes[:place]:
+                if recipe.steps == earlier.steps:
+                    raise ValueError(f"must differ in their steps. Received: {earlier.name} and {recipe.name} alike.")
         return recipes
 
 
@@ -93,6 +98,7 @@ class RunConfig(Settings):
     seed: int = Field(0, ge=0, lt=2**31)
     data: DataSettings
     beam: BeamSettings = BeamSettings()
+    trained: TrainedModel | None = Field(None, description="Compress this model; null: fine-tune one.")
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
     compress: CompressSettings = CompressSettings(
@@ -103,7 +109,7 @@ class RunConfig(Settings):
     )
     scorecard: ScorecardSettings = ScorecardSettings()
     gate: GateSettings = GateSettings()
-    push: PushSettings
+    push: PushSettings | None = Field(None, description="Where a blessed model goes; null: nowhere.")
 
     def training_run(self) -> TrainingRun:
         """What the Trainer's `run_fn` needs of this config."""
@@ -119,6 +125,19 @@ def load_config(path: Path) -> RunConfig:
         ConfigError: the file can't be read, is not YAML, or holds an unknown key, a wrong type or a value out of
             range. The message lists every fault with file, line, key and what was received.
     """
+    return _load(path, RunConfig)
+
+
+def load_recipes(path: Path) -> tuple[Recipe, ...]:
+    """Reads and checks a YAML file with nothing but `recipes`, as in a run's `compress`.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    return _load(path, CompressSettings).recipes
+
+
+def _load(path: Path, section: type[Section]) -> Section:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -132,10 +151,10 @@ def load_config(path: Path) -> RunConfig:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold keys and values, such as 'name: fashion'. Received: {_shown(values)}.")
     try:
-        return RunConfig.model_validate(values, context={"base": path.resolve().parent})
+        return section.model_validate(values, context={"base": path.resolve().parent})
     except ValidationError as error:
         faults = sorted(_causes(error.errors(include_url=False)), key=lambda fault: _line(root, fault["loc"]))
-        raise ConfigError("\n".join(_fault(path, root, fault) for fault in faults)) from error
+        raise ConfigError("\n".join(_fault(path, root, fault, section) for fault in faults)) from error
 
 
 def json_schema() -> dict[str, Any]:
@@ -175,14 +194,14 @@ def _causes(faults: list[ErrorDetails]) -> list[ErrorDetails]:
     ]
 
 
-def _fault(path: Path, root: yaml.Node | None, fault: ErrorDetails) -> str:
+def _fault(path: Path, root: yaml.Node | None, fault: ErrorDetails, section: type[BaseModel]) -> str:
     loc = fault["loc"]
     where = f"{path}:{_line(root, loc)}: {_dotted(loc)}"
     match fault["type"]:
         case "missing":
             return f"{where} is required and was not given."
         case "extra_forbidden":
-            return f"{where} is not a known key.{_closest(str(loc[-1]), _known_keys(loc[:-1]))}"
+            return f"{where} is not a known key.{_closest(str(loc[-1]), _known_keys(loc[:-1], section))}"
         case "value_error":
             return f"{where} {fault['ctx']['error']}"
     rule = fault["msg"].replace("Input should", "must", 1)
@@ -228,8 +247,7 @@ def _line(root: yaml.Node | None, loc: Sequence[int | str]) -> int:
     return line
 
 
-def _known_keys(loc: Sequence[int | str]) -> list[str]:
-    section: type[BaseModel] = RunConfig
+def _known_keys(loc: Sequence[int | str], section: type[BaseModel]) -> list[str]:
     for part in loc:
         if isinstance(part, str) and part in section.model_fields:
             section = _section_in(section.model_fields[part].annotation) or section

@@ -1,11 +1,12 @@
 """What can be known to be wrong before anything heavy is imported or written."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from roadworthy.components.ingest.scan import scan
 from roadworthy.models.backbones import check_backbone_name
 from roadworthy.models.backbones.weights_file import check_weights_file
-from roadworthy.models.config import IMAGENET
+from roadworthy.models.config import IMAGENET, BackboneSettings
 from roadworthy.pipeline.config import RunConfig, load_config
 from roadworthy.serving.errors import ConfigError, DataError, WeightsError
 
@@ -17,19 +18,59 @@ def load_checked(path: Path) -> RunConfig:
         ConfigError: as `load_config`, or an unknown backbone.
         DataError: nothing says to fetch the data, and its folder is missing, empty, of one class, or has a class with
             a single image.
-        WeightsError: the weights file is missing, or has another SHA-256 sum than the config says.
+        WeightsError: the weights file, or the trained model's, is missing or has another SHA-256 sum than the config
+            says.
     """
-    config = load_config(path)
+    return check_inputs(load_config(path), source=str(path))
+
+
+def check_inputs(config: RunConfig, *, source: str) -> RunConfig:
+    """Checks that what a config names is there.
+
+    Args:
+        config: of well-formed values.
+        source: what messages call it by: its file or its command.
+
+    Returns:
+        The config, with the sum of the trained model's file if it names one.
+
+    Raises:
+        RoadworthyError: as `load_checked`.
+    """
+    for where, backbone in _backbones(config):
+        try:
+            check_backbone_name(backbone.name)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {where}.name: {error}") from error
+        _check_weights(source, where, backbone)
+    _check_data(source, config)
+    return _with_sum(source, config)
+
+
+def _backbones(config: RunConfig) -> Iterator[tuple[str, BackboneSettings]]:
+    """The backbone that is trained, and the students of recipes, each with its key."""
+    if config.trained is None:
+        yield "model.backbone", config.model.backbone
+    for place, recipe in enumerate(config.compress.recipes):
+        for number, step in enumerate(recipe.steps):
+            if step.distill is not None and step.distill.student is not None:
+                key = f"compress.recipes[{place}].steps[{number}].distill.student.backbone"
+                yield key, step.distill.student.backbone
+
+
+def _with_sum(source: str, config: RunConfig) -> RunConfig:
+    """The config with the sum of the trained model's file, so that a changed file is compressed anew."""
+    trained = config.trained
+    if trained is None:
+        return config
     try:
-        check_backbone_name(config.model.backbone.name)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: model.backbone.name: {error}") from error
-    _check_data(path, config)
-    _check_weights(path, config)
-    return config
+        sha256 = check_weights_file(trained.path, sha256=trained.sha256)
+    except WeightsError as error:
+        raise WeightsError(f"{source}: trained.path: {error}") from error
+    return config.model_copy(update={"trained": trained.model_copy(update={"sha256": sha256})})
 
 
-def _check_data(path: Path, config: RunConfig) -> None:
+def _check_data(source: str, config: RunConfig) -> None:
     """Looks at names and counts only; the images themselves are read by the run."""
     folder = config.data.path
     if config.data.fetch is not None or "{" in str(folder):
@@ -37,23 +78,20 @@ def _check_data(path: Path, config: RunConfig) -> None:
     try:
         scan(folder)
     except DataError as error:
-        raise DataError(f"{path}: data.path: {error}") from error
+        raise DataError(f"{source}: data.path: {error}") from error
 
 
-def _check_weights(path: Path, config: RunConfig) -> None:
-    backbone = config.model.backbone
+def _check_weights(source: str, where: str, backbone: BackboneSettings) -> None:
     if backbone.weights in (None, IMAGENET):
         return
     if not Path(backbone.weights).is_file():
-        raise WeightsError(
-            f"{path}: model.backbone.weights must be imagenet, none or a file. Received: {backbone.weights}."
-        )
+        raise WeightsError(f"{source}: {where}.weights must be imagenet, none or a file. Received: {backbone.weights}.")
     if not backbone.weights.endswith((".h5", ".pth")):
         raise WeightsError(
-            f"{path}: model.backbone.weights must be a .weights.h5 file, or a .pth file for efficientnet-lite0. "
+            f"{source}: {where}.weights must be a .weights.h5 file, or a .pth file for efficientnet-lite0. "
             f"Received: {backbone.weights}."
         )
     try:
         check_weights_file(Path(backbone.weights), sha256=backbone.weights_sha256)
     except WeightsError as error:
-        raise WeightsError(f"{path}: model.backbone.weights: {error}") from error
+        raise WeightsError(f"{source}: {where}.weights: {error}") from error

@@ -6,12 +6,15 @@ from pathlib import Path
 from roadworthy.serving.errors import WeightsError
 
 
-def check_weights_file(path: Path, *, sha256: str | None) -> None:
+def check_weights_file(path: Path, *, sha256: str | None) -> str:
     """Refuses a weights file that is missing or has another SHA-256 sum than the expected one.
 
     Args:
         path: the weights file.
         sha256: the expected sum, 64 hexadecimal digits; None takes any.
+
+    Returns:
+        The file's sum.
 
     Raises:
         WeightsError: the file can't be read, or its sum differs; the message gives both sums.
@@ -26,3 +29,4 @@ def check_weights_file(path: Path, *, sha256: str | None) -> None:
             f"{path} is not the expected weights file. Expected SHA-256: {sha256}. Received: {received}. "
             "Install or download it again, or change weights_sha256 if another file is meant."
         )
+    return received

@@ -13,7 +13,8 @@ from roadworthy.models.compression.made import Bench, Made
 from roadworthy.models.compression.recipe import Recipe, Step
 from roadworthy.models.compression.record import StepRecord, read_records, write_records
 from roadworthy.models.compression.steps import STEPS
-from roadworthy.models.compression.training_images import TrainingImages
+from roadworthy.models.compression.training_images import NO_AUGMENTATION, TrainingImages
+from roadworthy.models.config import AugmentationSettings
 from roadworthy.models.export import KERAS_FILE, export_litert, export_saved_model, load_keras, save_keras
 from roadworthy.serving.contract import ModelCard
 
@@ -33,6 +34,7 @@ def take_step(
     batch_size: int,
     seed: int,
     out_dir: Path,
+    augmentation: AugmentationSettings = NO_AUGMENTATION,
 ) -> None:
     """Takes the last of some steps; those before it made the model that is given.
 
@@ -50,6 +52,7 @@ def take_step(
         out_dir: folder to write: `Format-Keras/` and `steps.json`; for a variant `Format-Serving/`, which holds a
             LiteRT model if the step converts to one, with the same model as a SavedModel in `Format-SavedModel/`
             then, and a SavedModel otherwise.
+        augmentation: of the images of fine-tuning.
 
     Raises:
         ModelError: a file holds no safe Keras model, or the step did not do to it what it should have.
@@ -59,7 +62,15 @@ def take_step(
     keras.utils.set_random_seed(seed)
     *earlier, step = steps
     bench = Bench(
-        images=_images(card, train_files, batch_size=batch_size, seed=seed),
+        images=TrainingImages(
+            train_files,
+            height=card.image_height,
+            width=card.image_width,
+            channels=card.image_channels,
+            batch_size=batch_size,
+            seed=seed,
+            augmentation=augmentation,
+        ),
         card=card,
         earlier=tuple(earlier),
         teacher=lambda: load_keras(trained_dir / KERAS_FILE),
@@ -82,6 +93,7 @@ def compress(
     batch_size: int,
     seed: int,
     out_dir: Path,
+    augmentation: AugmentationSettings = NO_AUGMENTATION,
 ) -> None:
     """Takes all of a recipe's steps, one after the other, as the pipeline's nodes do.
 
@@ -93,6 +105,7 @@ def compress(
         batch_size: images a step of fine-tuning, at least 1.
         seed: of shuffles and dropout, in [0, 2**32).
         out_dir: folder to write, as `take_step` does for a variant; replaced as a whole if it is there.
+        augmentation: of the images of fine-tuning.
 
     Raises:
         RoadworthyError: as `take_step`.
@@ -112,22 +125,12 @@ def compress(
                 batch_size=batch_size,
                 seed=seed,
                 out_dir=made_dir,
+                augmentation=augmentation,
             )
             model_dir = made_dir
         if out_dir.exists():
             shutil.rmtree(out_dir)
         model_dir.replace(out_dir)
-
-
-def _images(card: ModelCard, files: Sequence[str], *, batch_size: int, seed: int) -> TrainingImages:
-    return TrainingImages(
-        files,
-        height=card.image_height,
-        width=card.image_width,
-        channels=card.image_channels,
-        batch_size=batch_size,
-        seed=seed,
-    )
 
 
 def _export(made: Made, card: ModelCard, out_dir: Path) -> None:

@@ -55,8 +55,6 @@ class Prune(LayerStep):
             raise ValueError(f"sparsity must be 0.5 with the pattern 2:4. Received: {self.sparsity:g}.")
         if self.pattern == "block" and (min(self.block_size) < 1 or max(self.block_size) == 1):
             raise ValueError(f"block_size must hold two lengths, one above 1. Received: {list(self.block_size)}.")
-        if self.pattern != "block" and "block_size" in self.model_fields_set:
-            raise ValueError(f"block_size must be left out unless the pattern is block. Received: {self.pattern}.")
         return self
 
 

@@ -7,6 +7,8 @@ from typing import Final
 
 import tensorflow as tf
 
+from roadworthy.models.augmentation import augmentation as augmenter
+from roadworthy.models.config import AugmentationSettings
 from roadworthy.models.images import decode_and_resize
 from roadworthy.serving.contract import IMAGE_KEY, LABEL_INDEX_KEY, LABELS_FILE
 from roadworthy.serving.errors import DataError
@@ -60,6 +62,48 @@ def image_batches(
 
     images = records.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return images.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def augmented_batches(
+    files: Sequence[str],
+    *,
+    height: int,
+    width: int,
+    channels: int = 3,
+    batch_size: int,
+    augmentation: AugmentationSettings,
+    seed: int,
+) -> tf.data.Dataset:
+    """Endless full batches for training, shuffled and augmented anew each epoch; the same seed gives the same ones.
+
+    Args:
+        files: globs of gzip TFRecord files.
+        height: rows every image is resized to, pixels.
+        width: columns every image is resized to, pixels.
+        channels: 3 for colour, 1 for grey.
+        batch_size: images a batch.
+        augmentation: what changes; nothing if all of it is off.
+        seed: of shuffling and augmentation, at least 0.
+
+    Returns:
+        A dataset of (float32 [batch, height, width, channels] in [0, 255], int64 [batch]).
+
+    Raises:
+        DataError: no file matches.
+    """
+    batches = image_batches(
+        files, height=height, width=width, channels=channels, batch_size=batch_size, shuffle_seed=seed, repeat=True
+    )
+    augment = augmenter(augmentation)
+    if augment is None:
+        return batches
+
+    def change(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels = batch
+        return augment(images, tf.stack([tf.constant(seed, tf.int64), number])), labels
+
+    # The number of the batch is part of the seed: every epoch draws anew.
+    return batches.enumerate().map(change, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def count_examples(files: Sequence[str]) -> int:

@@ -8,12 +8,11 @@ from typing import Final, NamedTuple
 import keras
 import tensorflow as tf
 
-from roadworthy.models.augmentation import augmentation
 from roadworthy.models.batch_norm import BATCHES, reestimate
 from roadworthy.models.classifier import build_classifier, freeze_backbone
 from roadworthy.models.config import EarlyStopping, PhaseSettings, TrainingRun, TrainSettings
 from roadworthy.models.export import export_saved_model, save_keras
-from roadworthy.models.finetuning.dataset import count_examples, image_batches, read_labels
+from roadworthy.models.finetuning.dataset import augmented_batches, count_examples, image_batches, read_labels
 from roadworthy.models.finetuning.optimizers import build_optimizer
 from roadworthy.serving.contract import ModelCard
 from roadworthy.serving.errors import DataError
@@ -106,29 +105,6 @@ def _settle(model: keras.Model, settings: TrainSettings, *, files: Sequence[str]
     reestimate(model, (images for images, _ in batches.take(BATCHES).as_numpy_iterator()))
 
 
-def augmented_batches(
-    settings: TrainSettings, *, files: Sequence[str], height: int, width: int, seed: int
-) -> tf.data.Dataset:
-    """Endless training batches, shuffled and augmented; the same seed gives the same batches.
-
-    Returns:
-        A dataset of (float32 [batch, height, width, 3] in [0, 255], int64 [batch]).
-    """
-    batches = image_batches(
-        files, height=height, width=width, batch_size=settings.batch_size, shuffle_seed=seed, repeat=True
-    )
-    augment = augmentation(settings.augmentation)
-    if augment is None:
-        return batches
-
-    def change(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = batch
-        return augment(images, tf.stack([tf.constant(seed, tf.int64), number])), labels
-
-    # The number of the batch is part of the seed: every epoch draws anew.
-    return batches.enumerate().map(change, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-
 def _phase(
     model: keras.Model,
     name: str,
@@ -151,7 +127,14 @@ def _phase(
         jit_compile=False,
     )
     history = model.fit(
-        augmented_batches(settings, files=splits.train_files, height=height, width=width, seed=seed),
+        augmented_batches(
+            splits.train_files,
+            height=height,
+            width=width,
+            batch_size=settings.batch_size,
+            augmentation=settings.augmentation,
+            seed=seed,
+        ),
         steps_per_epoch=steps,
         epochs=phase.epochs,
         validation_data=_validation_batches(splits, height=height, width=width, batch_size=settings.batch_size),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from roadworthy.pipeline.cli.check import check, schema
+from roadworthy.pipeline.cli.compress import compress
 from roadworthy.pipeline.cli.data import data
 from roadworthy.pipeline.cli.predict import predict
 from roadworthy.pipeline.cli.run import run
@@ -26,7 +27,7 @@ def cli(debug: bool) -> None:
     """From a labelled dataset to a compressed, checked and deployed TensorFlow model."""
 
 
-for command in (check, run, serve, predict, data, schema):
+for command in (check, run, compress, serve, predict, data, schema):
     cli.add_command(command)
 
 

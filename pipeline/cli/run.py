@@ -31,20 +31,27 @@ def run(config: Path, dry_run: bool, as_json: bool) -> None:
     settings = load_checked(config)
     quieten_tensorflow()
     if dry_run:
-        _list_nodes(settings)
+        list_nodes(settings)
         return
-    _run(settings, as_json=as_json)
+    run_and_tell(settings, as_json=as_json)
 
 
-def _list_nodes(settings: "RunConfig") -> None:
+def list_nodes(settings: "RunConfig") -> None:
+    """Prints the nodes a run would have, and where it would write."""
     from roadworthy.pipeline.build import build_pipeline
 
     for component in build_pipeline(settings).components:
         click.echo(component.id)
-    click.echo(f"Would write below {settings.output} and, if a variant passes, {settings.push.model_root}.")
+    pushed = f" and, if a variant passes, {settings.push.model_root}" if settings.push else ""
+    click.echo(f"Would write below {settings.output}{pushed}.")
 
 
-def _run(settings: "RunConfig", *, as_json: bool) -> None:
+def run_and_tell(settings: "RunConfig", *, as_json: bool) -> None:
+    """Runs a checked config, tells how it went, and leaves the libraries' own messages in a log file.
+
+    Raises:
+        BudgetMissed: no variant passed the gate.
+    """
     from roadworthy.pipeline.cli.console import libraries_to
     from roadworthy.serving.errors import BudgetMissed
 

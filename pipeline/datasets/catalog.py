@@ -5,8 +5,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
-from roadworthy.pipeline.datasets import fashion_mnist
+from roadworthy.pipeline.datasets.fashion_mnist import FASHION_MNIST
 from roadworthy.pipeline.datasets.image_folder import Fetched
+from roadworthy.pipeline.datasets.mnist import MNIST
 
 
 class Fetch(Protocol):
@@ -18,4 +19,6 @@ class Fetch(Protocol):
         """Writes the images below `out`, which is replaced as a whole or not at all."""
 
 
-DATASETS: Final[Mapping[str, Fetch]] = MappingProxyType({"fashion-mnist": fashion_mnist.fetch})
+DATASETS: Final[Mapping[str, Fetch]] = MappingProxyType(
+    {dataset.name: dataset.fetch for dataset in (FASHION_MNIST, MNIST)}
+)

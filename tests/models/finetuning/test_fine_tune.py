@@ -16,8 +16,8 @@ from roadworthy.models.config import (
     TrainingRun,
     TrainSettings,
 )
-from roadworthy.models.finetuning.dataset import image_batches
-from roadworthy.models.finetuning.fine_tune import FULL, Splits, augmented_batches, fine_tune, train
+from roadworthy.models.finetuning.dataset import augmented_batches, image_batches
+from roadworthy.models.finetuning.fine_tune import FULL, Splits, fine_tune, train
 from roadworthy.serving.errors import DataError
 
 SIDE = 16
@@ -50,7 +50,14 @@ def settings(*, head: int = 0, full: int = 0, **others: object) -> TrainSettings
 
 
 def batch_pixels(seed: int, train_settings: TrainSettings, splits: Splits, *, batches: int = 3) -> np.ndarray:
-    data = augmented_batches(train_settings, files=splits.train_files, height=SIDE, width=SIDE, seed=seed)
+    data = augmented_batches(
+        splits.train_files,
+        height=SIDE,
+        width=SIDE,
+        batch_size=train_settings.batch_size,
+        augmentation=train_settings.augmentation,
+        seed=seed,
+    )
     return np.concatenate([images for images, _ in data.take(batches).as_numpy_iterator()])
 
 

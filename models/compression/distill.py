@@ -1,0 +1,145 @@
+"""Distillation by Keras 3's Distiller: a student learns from the trained model's answers and from the labels."""
+
+import sys
+from typing import Any, Final
+
+import keras
+
+from roadworthy.models.batch_norm import BATCHES, reestimate
+from roadworthy.models.classifier import build_classifier
+from roadworthy.models.compression.made import Bench, Made
+from roadworthy.models.compression.recipe import Distill
+from roadworthy.models.config import ModelSettings
+from roadworthy.serving.contract import ModelCard
+from roadworthy.serving.errors import ModelError
+
+# Above the smallest float32, below any score that matters: it keeps the logarithm of a saturated softmax finite.
+_LEAST_SCORE: Final = 1e-30
+
+
+def distill(model: keras.Model, settings: Distill, bench: Bench) -> Made:
+    """Trains a student to answer as the teacher does; with `label_weight`, and as the labels say.
+
+    Args:
+        model: the recipe's model so far; it is the student if the settings name none.
+        settings: student, temperature, weights, epochs and learning rate.
+        bench: the training split, the card and the teacher.
+
+    Returns:
+        The trained student, on the card's image size.
+
+    Raises:
+        ConfigError: the student's backbone is unknown.
+        WeightsError: the student's weights can't be read.
+        ModelError: features are asked for of a model whose last layer's input can't be told.
+        DataError: the training split is empty.
+
+    References:
+        Hinton, Vinyals and Dean 2015, https://arxiv.org/abs/1503.02531.
+        Tung and Mori 2019, "Similarity-Preserving Knowledge Distillation", https://arxiv.org/abs/1907.09682.
+    """
+    teacher = bench.teacher()
+    student = model if settings.student is None else build_student(settings.student, bench.card)
+    student.trainable = True
+    distiller = keras.distillation.Distiller(
+        teacher=with_logits(teacher),
+        student=with_logits(student),
+        distillation_losses=_losses(teacher, student, settings),
+        distillation_loss_weights=[1.0, settings.feature_weight] if settings.feature_weight else [1.0],
+        student_loss_weight=settings.label_weight,
+    )
+    _fit(distiller, settings, bench)
+    reestimate(student, (images for images, _ in bench.images.batches().take(BATCHES).as_numpy_iterator()))
+    return Made(student, notes=(_sizes(teacher, student),))
+
+
+def build_student(settings: ModelSettings, card: ModelCard) -> keras.Model:
+    """Builds a classifier for the card's labels that takes the card's images, whatever size its backbone works on.
+
+    Raises:
+        ConfigError: the backbone is unknown, or can't take images this small.
+        WeightsError: its weights are missing, damaged or not the pinned ones.
+    """
+    student = build_classifier(settings, classes=len(card.labels))
+    size = (card.image_height, card.image_width)
+    if size == (settings.image_size, settings.image_size) and card.image_channels == student.input_shape[-1]:
+        return student
+    image = keras.Input((*size, card.image_channels), name="image")
+    resized = keras.layers.Resizing(settings.image_size, settings.image_size, name="student_size")(image)
+    if card.image_channels == 1:
+        resized = keras.layers.Concatenate(name="student_channels")([resized] * student.input_shape[-1])
+    return keras.Model(image, student(resized), name=student.name)
+
+
+def with_logits(model: keras.Model) -> keras.Model:
+    """The same layers, with the logarithm of the scores as output: logits, up to a constant that softmax ignores."""
+    scores = keras.ops.maximum(model.outputs[0], _LEAST_SCORE)
+    return keras.Model(model.inputs[0], keras.ops.log(scores), name=f"{model.name}_logits")
+
+
+def similarity_difference(teacher: Any, student: Any) -> Any:
+    """How differently two models see which images of a batch are alike; their features may differ in width.
+
+    Args:
+        teacher: float32 [batch, …] features.
+        student: float32 [batch, …] features of the same images.
+
+    Returns:
+        The squared Frobenius distance of the two row-normalised Gram matrices over batch squared, a scalar.
+    """
+    difference = _similarities(teacher) - _similarities(student)
+    return keras.ops.mean(keras.ops.square(difference))
+
+
+def _similarities(features: Any) -> Any:
+    rows = keras.ops.reshape(features, (keras.ops.shape(features)[0], -1))
+    return keras.ops.normalize(keras.ops.matmul(rows, keras.ops.transpose(rows)), axis=1)
+
+
+def _losses(
+    teacher: keras.Model, student: keras.Model, settings: Distill
+) -> list[keras.distillation.LogitsDistillation | keras.distillation.FeatureDistillation]:
+    # By its name, which is the default, Keras 3.15 takes the divergence of the logits themselves: always 0.
+    divergence = keras.losses.KLDivergence()
+    answers = keras.distillation.LogitsDistillation(temperature=settings.temperature, loss=divergence)
+    if not settings.feature_weight:
+        return [answers]
+    features = keras.distillation.FeatureDistillation(
+        loss=similarity_difference,
+        teacher_layer_name=_feature_layer(teacher),
+        student_layer_name=_feature_layer(student),
+    )
+    return [answers, features]
+
+
+def _feature_layer(model: keras.Model) -> str:
+    """The name of the layer that feeds the model's last one."""
+    feeding = getattr(model.layers[-1].input, "_keras_history", None)
+    if feeding is None or feeding.operation not in model.layers:
+        raise ModelError(
+            f"The last layer of a model must have one input for its features to be distilled. "
+            f"Received: {model.layers[-1].name!r} of {model.name!r}. Set feature_weight to 0."
+        )
+    return str(feeding.operation.name)
+
+
+def _fit(distiller: keras.distillation.Distiller, settings: Distill, bench: Bench) -> None:
+    steps = bench.images.steps()
+    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, decay_steps=steps * settings.epochs)
+    distiller.compile(
+        keras.optimizers.Adam(rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["sparse_categorical_accuracy"],
+        jit_compile=False,
+    )
+    distiller.fit(
+        bench.images.augmented(),
+        steps_per_epoch=steps,
+        epochs=settings.epochs,
+        shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+
+
+def _sizes(teacher: keras.Model, student: keras.Model) -> str:
+    return f"A student of {student.count_params():,} parameters learned from {teacher.count_params():,}."

@@ -1,0 +1,91 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from contracts.recipe import SIDE
+from roadworthy.models.compression.distill import build_student, distill, similarity_difference, with_logits
+from roadworthy.models.compression.recipe import Distill
+from roadworthy.models.config import BackboneSettings, ModelSettings
+from roadworthy.serving.errors import DataError, ModelError
+
+STUDENT = ModelSettings(backbone=BackboneSettings(name="MobileNetV2", weights=None), image_size=32, dropout=0)
+
+
+def batch_of(images) -> np.ndarray:
+    return next(images.batches().as_numpy_iterator())[0]
+
+
+def disagreement(model: keras.Model, teacher: keras.Model, images) -> float:
+    batch = batch_of(images)
+    return float(np.mean(np.abs(model(batch, training=False) - teacher(batch, training=False))))
+
+
+def scrambled(model: keras.Model) -> keras.Model:
+    """The same network with a head that knows nothing."""
+    head = model.layers[-1]
+    head.set_weights([np.zeros_like(weight) for weight in head.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("feature_weight", [0.0, 1.0])
+def test_a_student_comes_to_answer_as_its_teacher(parent, bench, feature_weight):
+    settings = Distill(epochs=4, learning_rate=1e-2, label_weight=0, feature_weight=feature_weight)
+    before = disagreement(scrambled(parent), bench.teacher(), bench.images)
+    made = distill(parent, settings, bench)
+
+    assert disagreement(made.model, bench.teacher(), bench.images) < before / 2
+
+
+def test_the_teacher_stays_as_it_was(parent, bench):
+    teacher = bench.teacher()
+    before = [weight.copy() for weight in teacher.get_weights()]
+    distill(parent, Distill(learning_rate=1e-2), dataclasses.replace(bench, teacher=lambda: teacher))
+
+    for here, there in zip(teacher.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(here, there)
+
+
+def test_a_new_student_takes_the_cards_images_and_says_its_size(parent, bench):
+    made = distill(parent, Distill(student=STUDENT), bench)
+
+    assert made.model.input_shape == (None, SIDE, SIDE, 3)
+    assert "parameters learned from" in made.notes[0]
+    np.testing.assert_allclose(np.sum(made.model(batch_of(bench.images)), axis=1), 1, atol=1e-5)
+
+
+def test_a_student_of_grey_images_sees_them_in_three_channels(bench):
+    student = build_student(STUDENT, bench.card.model_copy(update={"image_channels": 1}))
+
+    assert student.input_shape == (None, SIDE, SIDE, 1)
+
+
+def test_logits_give_back_the_scores(parent, bench):
+    batch = batch_of(bench.images)
+
+    np.testing.assert_allclose(keras.ops.softmax(with_logits(parent)(batch)), parent(batch), atol=1e-6)
+
+
+def test_similarity_is_that_of_the_batch_whatever_the_width():
+    rng = np.random.default_rng(0)
+    narrow = rng.normal(size=(4, 3)).astype(np.float32)
+    turned = np.concatenate([narrow, np.zeros((4, 5), np.float32)], axis=1)[:, ::-1]
+
+    assert float(similarity_difference(narrow, turned)) == pytest.approx(0, abs=1e-9)
+    assert float(similarity_difference(narrow, rng.normal(size=(4, 3)).astype(np.float32))) > 1e-3
+
+
+def test_features_of_a_model_without_a_head_of_its_own_are_refused(bench):
+    image = keras.Input((SIDE, SIDE, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()
+    two = keras.layers.Average()([pooled(image), pooled(image)])
+    model = keras.Model(image, two)
+
+    with pytest.raises(ModelError, match=r"must have one input.*average.*feature_weight"):
+        distill(model, Distill(feature_weight=1), bench)
+
+
+def test_an_empty_split_is_named(parent, bench, no_images):
+    with pytest.raises(DataError, match="at least one image"):
+        distill(parent, Distill(), dataclasses.replace(bench, images=no_images))
