@@ -1,10 +1,10 @@
 # Every target sets the machine up first; where that is done it costs nothing.
 PYTHON_BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test format lock docs clean
+.PHONY: help setup demo check test bench-compress format lock docs clean
 
 help: ## Lists the targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 setup: ## Makes .venv from requirements.lock; nothing outside the checkout changes.
 	@infra/setup.sh
@@ -20,6 +20,9 @@ check: setup ## Format, lint, layers, types of the installed wheel, generated fi
 
 test: setup ## Every test, real servers and one small end-to-end run among them.
 	$(PYTHON_BIN)/pytest
+
+bench-compress: setup ## Compression's claims on real data: a table, and runs/bench-compress/bench.json.
+	@PYTHONPATH=tests $(PYTHON_BIN)/python -m bench.compress --fresh
 
 format: setup ## Formats and sorts.
 	$(PYTHON_BIN)/ruff format .
