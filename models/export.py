@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from roadworthy.models.images import decode_and_resize_batch
+from roadworthy.models.keras_file import check_keras_file
 from roadworthy.serving.contract import (
     EXAMPLES_INPUT,
     EXAMPLES_SIGNATURE,
@@ -96,10 +96,11 @@ def load_keras(path: Path) -> keras.Model:
     Raises:
         ModelError: the file is missing, damaged, or would run code of its own.
     """
+    check_keras_file(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, AttributeError, OSError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path} must be a whole .keras file of plain layers. Received: {error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        raise ModelError(f"{path} must be a .keras file of known layers. Received: {error}") from error
 
 
 def _check_shapes(model: keras.Model, card: ModelCard) -> None:

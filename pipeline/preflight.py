@@ -7,8 +7,9 @@ from roadworthy.components.ingest.scan import scan
 from roadworthy.models.backbones import check_backbone_name
 from roadworthy.models.backbones.weights_file import check_weights_file
 from roadworthy.models.config import IMAGENET, BackboneSettings
+from roadworthy.models.keras_file import check_keras_file
 from roadworthy.pipeline.config import RunConfig, load_config
-from roadworthy.serving.errors import ConfigError, DataError, WeightsError
+from roadworthy.serving.errors import ConfigError, DataError, ModelError, WeightsError
 
 
 def load_checked(path: Path) -> RunConfig:
@@ -20,6 +21,7 @@ def load_checked(path: Path) -> RunConfig:
             a single image.
         WeightsError: the weights file, or the trained model's, is missing or has another SHA-256 sum than the config
             says.
+        ModelError: the trained model's file is damaged, or holds code of its own.
     """
     return check_inputs(load_config(path), source=str(path))
 
@@ -67,6 +69,10 @@ def _with_sum(source: str, config: RunConfig) -> RunConfig:
         sha256 = check_weights_file(trained.path, sha256=trained.sha256)
     except WeightsError as error:
         raise WeightsError(f"{source}: trained.path: {error}") from error
+    try:
+        check_keras_file(trained.path)
+    except ModelError as error:
+        raise ModelError(f"{source}: trained.path: {error}") from error
     return config.model_copy(update={"trained": trained.model_copy(update={"sha256": sha256})})
 
 

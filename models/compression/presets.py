@@ -27,6 +27,7 @@ _STEPS: Final[dict[str, list[dict[str, object]]]] = {
     "narrow-folded": [*_NARROW, {"fold": {}}],
     "narrow-int8": [*_NARROW, _INT8],
     "folded": [{"fold": {}}],
+    "litert": [{"litert": {}}],
 }
 
 PRESETS: Final = {name: Recipe.model_validate({"name": name, "steps": steps}) for name, steps in _STEPS.items()}

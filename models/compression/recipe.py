@@ -119,6 +119,12 @@ class Fold(StepSettings):
     """Folds batch normalisation into the kernels before it and freezes constants, for serving."""
 
 
+class LiteRT(StepSettings):
+    """Converts to LiteRT as it is, in float32."""
+
+    converts: ClassVar[bool] = True
+
+
 class Step(Settings):
     """One step of a recipe; exactly one key is given."""
 
@@ -127,6 +133,7 @@ class Step(Settings):
     prune: Prune | None = None
     cluster: Cluster | None = None
     fold: Fold | None = None
+    litert: LiteRT | None = None
     quantize: Quantize | None = None
 
     @model_validator(mode="after")

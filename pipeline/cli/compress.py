@@ -56,6 +56,9 @@ def compress(
 
     Fine-tuning and calibration use six tenths of the images, the measurements three. The data's classes in alphabetical
     order are the model's outputs. Steps whose inputs have not changed come from the cache.
+
+    Presets: int8, int8-weights, float16, int16x8, pruned, pruned-int8, clustered, clustered-int8, qat, pqat, cqat,
+    pcqat, narrow, narrow-folded, narrow-int8, folded, litert.
     """
     from roadworthy.pipeline.cli.console import quieten_tensorflow
     from roadworthy.pipeline.cli.run import list_nodes, run_and_tell

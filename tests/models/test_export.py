@@ -136,7 +136,7 @@ def test_a_keras_file_gives_back_the_same_model_without_its_optimizer(model: ker
 def test_a_lambda_hidden_in_a_keras_file_is_refused(tmp_path: Path) -> None:
     image = keras.Input((2,))
     keras.Model(image, keras.layers.Lambda(lambda x: x * 2)(image)).save(tmp_path / "model.keras")
-    with pytest.raises(ModelError, match=r"model\.keras must be a whole \.keras file of plain layers"):
+    with pytest.raises(ModelError, match=r"model\.keras must be .* without code of its own"):
         load_keras(tmp_path / "model.keras")
 
 

@@ -1,0 +1,64 @@
+import contextlib
+import zipfile
+from pathlib import Path
+
+import keras
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from roadworthy.models.keras_file import check_keras_file
+from roadworthy.serving.errors import ModelError
+
+
+def saved(path: Path, *layers: keras.layers.Layer) -> Path:
+    keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(2)]).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> bytes:
+    return saved(tmp_path_factory.mktemp("keras") / "model.keras").read_bytes()
+
+
+def test_a_whole_file_passes(tmp_path, whole):
+    (tmp_path / "model.keras").write_bytes(whole)
+    check_keras_file(tmp_path / "model.keras")
+
+
+def test_a_lambda_is_named_however_deep_it_lies(tmp_path):
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x, name="hidden")])
+    with pytest.raises(ModelError, match=r"Lambda layers \['hidden'\].*never run"):
+        check_keras_file(saved(tmp_path / "model.keras", inner))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"gone\.keras must be a whole"):
+        check_keras_file(tmp_path / "gone.keras")
+
+
+def test_another_archive_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(ModelError, match=r"without model\.weights\.h5"):
+        check_keras_file(tmp_path / "model.keras")
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_cut_file_is_always_refused(tmp_path, whole, data):
+    path = tmp_path / "model.keras"
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    with pytest.raises(ModelError, match=r"must be a whole \.keras file"):
+        check_keras_file(path)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_changed_file_gives_no_other_error(tmp_path, whole, data):
+    path = tmp_path / "model.keras"
+    place, value = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 255))
+    path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+    # What the checksums do not cover may change and still be whole.
+    with contextlib.suppress(ModelError):
+        check_keras_file(path)
