@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from roadworthy.components.gate.budgets import GateSettings
 from roadworthy.models.compression.recipe import Prune, Quantize, Recipe, Step
 from roadworthy.models.config import ModelSettings, Settings, TrainedModel, TrainingRun, TrainSettings, beside_config
+from roadworthy.serving.contract import LABEL_TEXT_KEY
 from roadworthy.serving.errors import ConfigError
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -82,6 +83,8 @@ class ScorecardSettings(Settings):
 
     latency_calls: int = Field(200, ge=20, le=100_000, description="Timed calls at batch 1, of each model.")
     threads: int = Field(2, ge=1, le=256, description="Threads one call may use.")
+    batch: int = Field(32, ge=1, le=4096, description="Images a call while throughput is measured.")
+    slices: tuple[str, ...] = Field((LABEL_TEXT_KEY,), description="Features of the examples to slice quality by.")
 
 
 class PushSettings(Settings):

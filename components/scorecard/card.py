@@ -4,8 +4,8 @@ from typing import Final
 
 from pydantic import Field
 
-from roadworthy.models.config import Settings
 from roadworthy.models.compression.record import StepRecord
+from roadworthy.models.config import Settings
 from roadworthy.models.measure.results import Latency, LayerWeights, Parity, Quality
 
 SCORECARD_FILE: Final = "scorecard.json"

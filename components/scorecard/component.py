@@ -1,6 +1,7 @@
 """TFX components that measure models: the variants beside their parent, and the last blessed model."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
@@ -12,6 +13,7 @@ from tfx.types.standard_artifacts import Examples, Model
 from roadworthy.components.scorecard import executor
 from roadworthy.components.scorecard.artifacts import BaselineArtifact, ScorecardArtifact
 from roadworthy.components.scorecard.variants import variant_channels, with_variants
+from roadworthy.serving.contract import LABEL_TEXT_KEY
 
 
 class ScorecardSpec(ComponentSpec):
@@ -23,13 +25,16 @@ class ScorecardSpec(ComponentSpec):
         "split": ExecutionParameter(type=str),
         "latency_calls": ExecutionParameter(type=int),
         "threads": ExecutionParameter(type=int),
+        "batch": ExecutionParameter(type=int),
+        "slices": ExecutionParameter(type=str),
     }
 
 
 class Scorecard(BaseBeamComponent):
     """Measures a trained model and its variants from their exported files, in one run on one split.
 
-    Output `scorecard` holds `scorecard.json` (`card.Scorecard`) and TFMA's results below `tfma/<variant>/`.
+    Output `scorecard` holds `scorecard.json` (`card.Scorecard`), every model's answers in `answers/<variant>.npy`, and
+    TFMA's results below `tfma/<variant>/`.
     """
 
     SPEC_CLASS = ScorecardSpec
@@ -44,6 +49,8 @@ class Scorecard(BaseBeamComponent):
         split: str = "test",
         latency_calls: int = 200,
         threads: int = 2,
+        batch: int = 32,
+        slices: Sequence[str] = (LABEL_TEXT_KEY,),
     ) -> None:
         """Wires the component.
 
@@ -54,6 +61,8 @@ class Scorecard(BaseBeamComponent):
             split: which examples are measured on.
             latency_calls: timed calls at batch 1, of each model, at least 1.
             threads: threads one timed call may use, at least 1.
+            batch: images a call while throughput is measured, at least 1.
+            slices: scalar features of the examples to slice quality by.
         """
         spec = with_variants(ScorecardSpec, variants)(
             parent=parent,
@@ -62,6 +71,8 @@ class Scorecard(BaseBeamComponent):
             split=split,
             latency_calls=latency_calls,
             threads=threads,
+            batch=batch,
+            slices=json.dumps(list(slices)),
             scorecard=Channel(type=ScorecardArtifact),
         )
         super().__init__(spec=spec)

@@ -1,7 +1,8 @@
 """Executors of the scorecard room: artifacts to folders and values, the work elsewhere."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils
@@ -11,6 +12,9 @@ from roadworthy.components.artifacts import Artifacts, split_globs
 from roadworthy.components.scorecard.card import BASELINE_FILE, SCORECARD_FILE, Baseline, Measured, Scorecard
 from roadworthy.components.scorecard.score import measure_exported, score_models
 from roadworthy.components.scorecard.variants import variant_models
+from roadworthy.models.measure.answers import read_truth
+
+BASELINE: Final = "baseline"
 
 
 class ScorecardExecutor(BaseBeamExecutor):
@@ -23,9 +27,11 @@ class ScorecardExecutor(BaseBeamExecutor):
         parent, *variants = score_models(
             {name: version_dir(model) for name, model in models.items()},
             files=split_globs(input_dict["examples"], exec_properties["split"]),
+            slices=json.loads(exec_properties["slices"]),
             latency_calls=exec_properties["latency_calls"],
             threads=exec_properties["threads"],
-            tfma_dir=folder / "tfma",
+            batch=exec_properties["batch"],
+            out_dir=folder,
             make_pipeline=self._make_beam_pipeline,
         )
         card = Scorecard(split=exec_properties["split"], parent=parent, variants=tuple(variants))
@@ -38,15 +44,18 @@ class BaselineExecutor(BaseBeamExecutor):
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Writes `baseline.json`."""
         folder = Path(artifact_utils.get_single_uri(output_dict["baseline"]))
-        model = self._measured(input_dict, folder / "tfma", exec_properties) if input_dict.get("model") else None
+        model = self._measured(input_dict, folder, exec_properties) if input_dict.get("model") else None
         baseline = Baseline(split=exec_properties["split"], model=model)
         (folder / BASELINE_FILE).write_text(baseline.model_dump_json(indent=2) + "\n")
 
-    def _measured(self, input_dict: Artifacts, tfma_dir: Path, exec_properties: dict[str, Any]) -> Measured:
+    def _measured(self, input_dict: Artifacts, folder: Path, exec_properties: dict[str, Any]) -> Measured:
+        files = split_globs(input_dict["examples"], exec_properties["split"])
         return measure_exported(
             version_dir(artifact_utils.get_single_instance(input_dict["model"])),
-            files=split_globs(input_dict["examples"], exec_properties["split"]),
-            tfma_dir=tfma_dir,
+            name=BASELINE,
+            files=files,
+            truth=read_truth(files),
+            out_dir=folder,
             make_pipeline=self._make_beam_pipeline,
         )
 

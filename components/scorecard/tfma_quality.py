@@ -1,4 +1,4 @@
-"""Quality of a SavedModel through TensorFlow Model Analysis, on the exported file itself."""
+"""A SavedModel's quality by TensorFlow Model Analysis, on the exported file itself."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.proto import config_pb2
 from tfx_bsl.tfxio import tf_example_record
 
-from roadworthy.models.measure.quality import BATCH_SIZE
+from roadworthy.models.measure.answers import BATCH_SIZE
 from roadworthy.models.measure.results import Quality
 from roadworthy.serving.contract import EXAMPLES_SIGNATURE, LABEL_INDEX_KEY, LABEL_TEXT_KEY, SCORES
 from roadworthy.serving.errors import DataError
@@ -18,15 +18,39 @@ _ACCURACY: Final = "SparseCategoricalAccuracy"
 _COUNT: Final = "ExampleCount"
 
 
-def measure_tfma_quality(
-    version_dir: Path, files: Sequence[str], *, out_dir: Path, make_pipeline: Callable[[], Any]
-) -> Quality:
-    """Runs TFMA over a split, whole and sliced by class; the accuracy of a class's slice is its recall.
+def check_tfma_agrees(
+    version_dir: Path, files: Sequence[str], quality: Quality, *, out_dir: Path, make_pipeline: Callable[[], Any]
+) -> None:
+    """Runs TFMA over a split, whole and sliced by class, and holds accuracy and recall to what it finds.
 
     Args:
         version_dir: an exported SavedModel.
         files: globs of gzip TFRecords of tf.Example.
+        quality: of the same model on the same split.
         out_dir: where TFMA's own results are written, for `tfma.load_eval_result`.
+        make_pipeline: makes the Beam pipeline to run on.
+
+    Raises:
+        DataError: the split has no example.
+        RuntimeError: TFMA finds another figure.
+    """
+    accuracy, recall, examples = measure_with_tfma(version_dir, files, out_dir=out_dir, make_pipeline=make_pipeline)
+    if (accuracy, recall, examples) != (quality.accuracy, quality.recall, quality.examples):
+        raise RuntimeError(
+            f"{version_dir} must do as well by TFMA as by our own code: {quality.accuracy} on {quality.examples} "
+            f"examples, recall {quality.recall}. Received from TFMA: {accuracy} on {examples}, recall {recall}."
+        )
+
+
+def measure_with_tfma(
+    version_dir: Path, files: Sequence[str], *, out_dir: Path, make_pipeline: Callable[[], Any]
+) -> tuple[float, dict[str, float], int]:
+    """Accuracy, recall by class and number of examples; the accuracy of a class's slice is its recall.
+
+    Args:
+        version_dir: an exported SavedModel.
+        files: globs of gzip TFRecords of tf.Example.
+        out_dir: where TFMA's own results are written.
         make_pipeline: makes the Beam pipeline to run on.
 
     Raises:
@@ -49,7 +73,7 @@ def measure_tfma_quality(
                 eval_shared_model=model, eval_config=config, output_path=str(out_dir)
             )
         )
-    return _quality(tfma.load_eval_result(str(out_dir)).slicing_metrics, files)
+    return _figures(tfma.load_eval_result(str(out_dir)).slicing_metrics, files)
 
 
 def eval_config() -> Any:
@@ -74,7 +98,7 @@ def _label_schema() -> Any:
     return schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=kind, **once) for name, kind in types.items()])
 
 
-def _quality(slices: Sequence[tuple[Any, Any]], files: Sequence[str]) -> Quality:
+def _figures(slices: Sequence[tuple[Any, Any]], files: Sequence[str]) -> tuple[float, dict[str, float], int]:
     correct_of: dict[str | None, tuple[int, int]] = {}
     for key, values in slices:
         metrics = {name: value["doubleValue"] for name, value in values[""][""].items()}
@@ -85,4 +109,4 @@ def _quality(slices: Sequence[tuple[Any, Any]], files: Sequence[str]) -> Quality
         raise DataError(f"{', '.join(files)} must hold at least one example to measure quality on. Received: none.")
     correct, examples = correct_of.pop(None)
     recall = {str(label): right / of_class for label, (right, of_class) in sorted(correct_of.items())}
-    return Quality(accuracy=correct / examples, recall=recall, examples=examples)
+    return correct / examples, recall, examples

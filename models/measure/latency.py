@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from roadworthy.models.measure.results import Latency
 from roadworthy.serving.contract import IMAGE_INPUT, IMAGE_SIGNATURE
@@ -15,24 +16,33 @@ from roadworthy.serving.servables.base import Servable
 from roadworthy.serving.servables.open import open_servable
 
 WARM_UP_CALLS: Final = 10
+MIN_BATCH_CALLS: Final = 3
 
 
 def measure_latency(
-    version_dirs: Sequence[Path], images: Sequence[bytes], *, calls: int, threads: int, warm_up: int = WARM_UP_CALLS
+    version_dirs: Sequence[Path],
+    images: Sequence[bytes],
+    *,
+    calls: int,
+    threads: int,
+    batch: int,
+    warm_up: int = WARM_UP_CALLS,
 ) -> tuple[Latency, ...]:
-    """Times single images through the `image_bytes` signature: decode, resize and network, as a server answers.
+    """Times images through the `image_bytes` signature: decode, resize and network, as a server answers.
 
-    The models take turns, one image each, so a busy moment of the machine slows them alike.
+    The models take turns, one call each, so a busy moment of the machine slows them alike: first with single images,
+    then with batches, of which there are a twentieth as many.
 
     Args:
         version_dirs: exported version folders.
         images: JPEG or PNG files' bytes; used in turn, over and over.
-        calls: timed calls of each model, at least 1.
+        calls: timed calls of each model with a single image, at least 1.
         threads: threads one call may use, at least 1.
+        batch: images a call while throughput is measured, at least 1.
         warm_up: calls of each model before the first timed one.
 
     Returns:
-        One `Latency` for each folder, in order; p50 and p95 by linear interpolation, milliseconds.
+        One `Latency` for each folder, in order; percentiles by linear interpolation, milliseconds.
 
     Raises:
         DataError: no image.
@@ -42,22 +52,44 @@ def measure_latency(
         raise DataError("Latency must be measured on at least one image. Received: none.")
     servables = [open_servable(folder, threads=threads) for folder in version_dirs]
     try:
-        turns = itertools.islice(itertools.cycle(images), warm_up + calls)
-        seconds = np.array([[_seconds(servable, image) for servable in servables] for image in turns])[warm_up:]
+        singles = _in_turns(servables, images, batch=1, calls=calls, warm_up=warm_up)
+        batches = _in_turns(servables, images, batch=batch, calls=max(MIN_BATCH_CALLS, calls // 20), warm_up=1)
     finally:
         for servable in servables:
             servable.close()
-    return tuple(latency_of(column, threads=threads) for column in seconds.T)
+    return tuple(
+        latency_of(single, threads=threads, batch=batch, batch_seconds=together)
+        for single, together in zip(singles, batches, strict=True)
+    )
 
 
-def latency_of(seconds: Sequence[float] | np.ndarray, *, threads: int) -> Latency:
-    """Percentiles of the timed calls of one model, given in seconds."""
-    p50_ms, p95_ms = (float(value) for value in np.percentile(np.asarray(seconds) * 1e3, [50, 95]))
-    return Latency(p50_ms=p50_ms, p95_ms=p95_ms, calls=len(seconds), threads=threads)
+def latency_of(
+    seconds: npt.NDArray[np.float64], *, threads: int, batch: int, batch_seconds: npt.NDArray[np.float64]
+) -> Latency:
+    """Percentiles of one model's calls with single images, and throughput by the median call with a batch."""
+    p50_ms, p95_ms, p99_ms = (float(value) for value in np.percentile(seconds * 1e3, [50, 95, 99]))
+    return Latency(
+        p50_ms=p50_ms,
+        p95_ms=p95_ms,
+        p99_ms=p99_ms,
+        calls=len(seconds),
+        threads=threads,
+        batch=batch,
+        images_per_s=batch / float(np.median(batch_seconds)),
+    )
 
 
-def _seconds(servable: Servable, image: bytes) -> float:
-    batch = np.array([image], dtype=object)
+def _in_turns(
+    servables: Sequence[Servable], images: Sequence[bytes], *, batch: int, calls: int, warm_up: int
+) -> npt.NDArray[np.float64]:
+    """Seconds of every timed call, float64[servables, calls]."""
+    stream = itertools.cycle(images)
+    turns = ([next(stream) for _ in range(batch)] for _ in range(warm_up + calls))
+    return np.array([[_seconds(servable, turn) for servable in servables] for turn in turns])[warm_up:].T
+
+
+def _seconds(servable: Servable, images: Sequence[bytes]) -> float:
+    given = np.array(images, dtype=object)
     started = time.perf_counter()
-    servable.predict(IMAGE_SIGNATURE, {IMAGE_INPUT: batch})
+    servable.predict(IMAGE_SIGNATURE, {IMAGE_INPUT: given})
     return time.perf_counter() - started

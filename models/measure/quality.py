@@ -1,82 +1,80 @@
-"""Accuracy and per-class recall of an exported model, from nothing but its files and a split's records."""
+"""Quality of a classifier from its answers: the one metric code, whatever format the answers come from."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from roadworthy.models.measure.records import labelled_batches
-from roadworthy.models.measure.results import Quality
-from roadworthy.serving.contract import EXAMPLES_INPUT, EXAMPLES_SIGNATURE, LABEL_INDEX_KEY, SCORES, ModelCard
-from roadworthy.serving.errors import DataError
-from roadworthy.serving.servables.open import open_servable
+from roadworthy.models.measure.answers import Truth
+from roadworthy.models.measure.bootstrap import drop_interval, share_interval
+from roadworthy.models.measure.results import Parity, Quality, Slice
 
-Labels = npt.NDArray[np.int64]
-
-BATCH_SIZE: Final = 64
+Scores = npt.NDArray[np.float32]
 
 
-def measure_quality(version_dir: Path, files: Sequence[str], *, batch_size: int = BATCH_SIZE) -> Quality:
-    """Answers every example of a split through `serving_default`, batch by batch.
+def quality_of(scores: Scores, truth: Truth, labels: Sequence[str]) -> Quality:
+    """Accuracy with its interval, recall, confusion and slices. The first of the highest scores is the answer.
 
     Args:
-        version_dir: an exported version folder with its card.
-        files: globs of gzip TFRecords of tf.Example with `image/encoded` and `image/class/label`.
-        batch_size: examples a call, at least 1.
-
-    Raises:
-        DataError: no example, or a label index the model has no class for.
-        ServeError: the version can't be loaded.
+        scores: float32[examples, classes].
+        truth: of the same examples, at least one; its labels in [0, classes).
+        labels: the classes' names.
     """
-    labels = ModelCard.read(version_dir).labels
-    counts = np.zeros((len(labels), len(labels)), np.int64)
-    servable = open_servable(version_dir)
-    try:
-        for records, truth in labelled_batches(files, batch_size=batch_size):
-            scores = servable.predict(EXAMPLES_SIGNATURE, {EXAMPLES_INPUT: records})[SCORES]
-            counts += confusion(truth, scores)
-    finally:
-        servable.close()
-    return quality_of(counts, labels)
+    answered = scores.argmax(axis=1)
+    counts = confusion(truth.labels, answered, classes=len(labels))
+    right, of_class = counts.diagonal(), counts.sum(axis=1)
+    return Quality(
+        accuracy=int(right.sum()) / len(scores),
+        interval=share_interval(int(right.sum()), len(scores)),
+        recall={label: int(right[i]) / int(of_class[i]) for i, label in enumerate(labels) if of_class[i]},
+        examples=len(scores),
+        confusion=tuple(tuple(row) for row in counts.tolist()),
+        slices=tuple(_slices(answered == truth.labels, truth)),
+    )
 
 
-def confusion(truth: Labels, scores: npt.NDArray[np.floating]) -> Labels:
-    """Counts true class against answered class, the first of the highest scores.
+def confusion(truth: npt.NDArray[np.int64], answered: npt.NDArray[np.int64], *, classes: int) -> npt.NDArray[np.int64]:
+    """Counts true class against answered class.
 
     Args:
-        truth: int64[batch], each in [0, classes).
-        scores: float[batch, classes].
+        truth: int64[examples], each in [0, classes).
+        answered: int64[examples], likewise.
+        classes: how many there are.
 
     Returns:
         int64[classes, classes], row by true class.
-
-    Raises:
-        DataError: a label index outside the model's classes.
     """
-    classes = scores.shape[1]
-    if truth.size and not (truth.min() >= 0 and truth.max() < classes):
-        raise DataError(
-            f"{LABEL_INDEX_KEY} must be in [0, {classes}), the model's classes. "
-            f"Received: {truth.min()} to {truth.max()}. Train and measure on the same data."
-        )
-    cells = np.bincount(truth * classes + scores.argmax(axis=1), minlength=classes * classes)
-    return cells.reshape(classes, classes)
+    return np.bincount(truth * classes + answered, minlength=classes * classes).reshape(classes, classes)
 
 
-def quality_of(counts: Labels, labels: Sequence[str]) -> Quality:
-    """Accuracy and recall of a confusion matrix; recall is the share of a class's examples answered as that class.
+def parity_of(parent: Scores, variant: Scores, truth: Truth) -> Parity:
+    """A variant's answers beside its parent's.
 
-    Raises:
-        DataError: the matrix counts no example.
+    Args:
+        parent: float32[examples, classes].
+        variant: likewise, of the same examples.
+        truth: of the same examples.
     """
-    examples, correct = int(counts.sum()), counts.diagonal()
-    if examples == 0:
-        raise DataError("A split must have at least one example to measure quality on. Received: none.")
-    of_class = counts.sum(axis=1)
-    return Quality(
-        accuracy=int(correct.sum()) / examples,
-        recall={label: int(correct[i]) / int(of_class[i]) for i, label in enumerate(labels) if of_class[i]},
-        examples=examples,
+    answered, parents = variant.argmax(axis=1), parent.argmax(axis=1)
+    difference = np.abs(np.asarray(parent) - np.asarray(variant))
+    return Parity(
+        agreement=float(np.mean(answered == parents)),
+        max_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+        accuracy_drop=float(np.mean(parents == truth.labels) - np.mean(answered == truth.labels)),
+        drop_interval=drop_interval(parents == truth.labels, answered == truth.labels),
     )
+
+
+def _slices(right: npt.NDArray[np.bool_], truth: Truth) -> Iterator[Slice]:
+    for feature, values in truth.features.items():
+        for value in np.unique(values):
+            chosen = right[values == value]
+            count = int(np.count_nonzero(chosen))
+            yield Slice(
+                feature=feature,
+                value=str(value),
+                examples=len(chosen),
+                accuracy=count / len(chosen),
+                interval=share_interval(count, len(chosen)),
+            )

@@ -7,25 +7,40 @@ import numpy as np
 import numpy.typing as npt
 
 from roadworthy.serving.contract import IMAGE_KEY, LABEL_INDEX_KEY
+from roadworthy.serving.errors import DataError
 
 
-def labelled_batches(
-    files: Sequence[str], *, batch_size: int
-) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
-    """Reads serialized examples and their labels, in the order of the files.
+def serialized_batches(files: Sequence[str], *, batch_size: int) -> Iterator[npt.NDArray[Any]]:
+    """Reads serialized examples, object[batch] of bytes, in the order of the files.
 
     Args:
         files: globs of gzip TFRecords of tf.Example.
         batch_size: examples a batch, at least 1; the last one may have fewer.
+    """
+    for records in _records(files).batch(batch_size):
+        yield records.numpy()
 
-    Yields:
-        Serialized examples, object[batch] of bytes, and label indices, int64[batch].
+
+def read_features(files: Sequence[str], keys: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """Reads scalar features of every example, in the order of the files, and nothing else of it.
+
+    Args:
+        files: globs of gzip TFRecords of tf.Example.
+        keys: features; whole numbers come as int64, strings as str.
+
+    Raises:
+        DataError: an example lacks a feature, or it is no scalar string or whole number.
     """
     import tensorflow as tf
 
-    label = {LABEL_INDEX_KEY: tf.io.FixedLenFeature([], tf.int64)}
-    for records in _records(files).batch(batch_size):
-        yield records.numpy(), tf.io.parse_example(records, label)[LABEL_INDEX_KEY].numpy()
+    columns: dict[str, list[Any]] = {key: [] for key in keys}
+    for record in _records(files).as_numpy_iterator():
+        feature = tf.train.Example.FromString(record).features.feature
+        for key, values in columns.items():
+            values.append(_scalar(feature[key], key))
+    return {
+        key: np.array(values, dtype=np.int64 if key == LABEL_INDEX_KEY else None) for key, values in columns.items()
+    }
 
 
 def first_images(files: Sequence[str], *, count: int) -> list[bytes]:
@@ -39,6 +54,18 @@ def first_images(files: Sequence[str], *, count: int) -> list[bytes]:
 
     image = {IMAGE_KEY: tf.io.FixedLenFeature([], tf.string)}
     return [tf.io.parse_single_example(record, image)[IMAGE_KEY].numpy() for record in _records(files).take(count)]
+
+
+def _scalar(feature: Any, key: str) -> int | str:
+    match feature.WhichOneof("kind"):
+        case "int64_list" if len(feature.int64_list.value) == 1:
+            return int(feature.int64_list.value[0])
+        case "bytes_list" if len(feature.bytes_list.value) == 1:
+            return str(feature.bytes_list.value[0].decode(errors="replace"))
+    raise DataError(
+        f"Every example must have one string or whole number under {key!r}. Received: {feature or 'none'}. "
+        "Slice by another feature."
+    )
 
 
 def _records(files: Sequence[str]) -> Any:

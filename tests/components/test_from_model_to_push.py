@@ -23,7 +23,8 @@ from roadworthy.components.pushers.pushed import PUSHED_FILE, Pushed
 from roadworthy.components.scorecard import card
 from roadworthy.components.scorecard.component import BaselineScore, Scorecard
 from roadworthy.models.compression.recipe import Quantize, Recipe, Step
-from roadworthy.models.measure.quality import measure_quality
+from roadworthy.models.measure.answers import read_answers, read_truth, write_answers
+from roadworthy.models.measure.quality import quality_of
 from roadworthy.models.measure.size import measure_size
 from roadworthy.pipeline.runners.local import run_local
 from roadworthy.serving.contract import ModelCard
@@ -52,7 +53,10 @@ class Road:
         examples = Importer(str(self.home / "examples"), Examples, properties=splits).with_id("Examples")
         trained = Importer(str(self.home / "trained"), Model).with_id("Trained")
         inputs = {"examples": examples.outputs["result"]}
-        compressor = Compressor(model=trained.outputs["result"], recipe=RECIPE, batch_size=8, **inputs)
+        model = trained.outputs["result"]
+        compressor = Compressor(
+            model=model, trained=model, steps=RECIPE.steps, variant=RECIPE.name, batch_size=8, **inputs
+        ).with_id("Compressor.int8")
         variants = {"int8": compressor.outputs["model"]}
         scorecard = Scorecard(
             parent=trained.outputs["result"], variants=variants, latency_calls=20, threads=1, **inputs
@@ -154,12 +158,22 @@ def test_the_scorecard_holds_parent_and_variant_measured_from_their_files(first,
     assert scorecard.parent.size_bytes == measure_size(road.home / "trained" / "Format-Serving").raw_bytes
     assert int8.examples == PER_CLASS["test"] * len(LABELS)
     assert int8.latency.calls == 20
+    assert scorecard.parent.parity is None
+    assert int8.parity.agreement > 0.8
+    assert [record.step.kind for record in int8.steps] == ["quantize"]
+    assert {one.value for one in int8.slices} == set(LABELS)
+    assert np.sum(int8.confusion) == int8.examples
+    assert {layer.dtype for layer in int8.layers} == {"int8"}
+    assert int8.peak_memory_bytes < scorecard.parent.peak_memory_bytes
     assert set(int8.recall) == set(LABELS)
 
 
 def test_the_parents_quality_by_tfma_is_ours(first, road):
     parent = read_scorecard(first[0]).parent
-    ours = measure_quality(road.home / "trained" / "Format-Serving", [f"{road.home}/examples/Split-test/*"])
+    files = [f"{road.home}/examples/Split-test/*"]
+    truth = read_truth(files)
+    write_answers(road.home / "trained" / "Format-Serving", files, truth=truth, out=road.home / "answers.npy")
+    ours = quality_of(read_answers(road.home / "answers.npy"), truth, LABELS)
     assert parent.accuracy == pytest.approx(ours.accuracy, abs=1e-12)
     assert parent.recall == pytest.approx(ours.recall, abs=1e-12)
     assert parent.examples == ours.examples

@@ -6,11 +6,14 @@ from roadworthy.models.measure.latency import latency_of, measure_latency
 from roadworthy.models.measure.latency_process import measure_latency_apart
 from roadworthy.serving.errors import DataError, ModelError
 
+IMAGES = [png(image) for image in digits()[0][:3]]
+
 
 def test_percentiles_are_in_milliseconds():
-    latency = latency_of(np.arange(1, 102) / 1000, threads=3)
-    assert (latency.p50_ms, latency.p95_ms) == pytest.approx((51, 96))
-    assert (latency.calls, latency.threads) == (101, 3)
+    latency = latency_of(np.arange(1, 102) / 1000, threads=3, batch=8, batch_seconds=np.array([0.1, 0.2, 9.0]))
+    assert (latency.p50_ms, latency.p95_ms, latency.p99_ms) == pytest.approx((51, 96, 100))
+    assert (latency.calls, latency.threads, latency.batch) == (101, 3, 8)
+    assert latency.images_per_s == pytest.approx(40)
 
 
 def test_models_take_turns_on_every_image(monkeypatch, tmp_path):
@@ -28,28 +31,29 @@ def test_models_take_turns_on_every_image(monkeypatch, tmp_path):
             answered.append((self.name, "closed"))
 
     monkeypatch.setattr("roadworthy.models.measure.latency.open_servable", lambda path, threads: Recorder(path.name))
-    latencies = measure_latency([tmp_path / "a", tmp_path / "b"], [b"1", b"2"], calls=2, threads=1, warm_up=1)
-    assert [call[0] for call in answered] == ["a", "b"] * 4
+    latencies = measure_latency([tmp_path / "a", tmp_path / "b"], [b"1", b"2"], calls=2, threads=1, batch=3, warm_up=1)
+    assert [call[0] for call in answered] == ["a", "b"] * 8
     assert [call[2] for call in answered[:6:2]] == [[b"1"], [b"2"], [b"1"]]
+    assert [call[2] for call in answered[6:10:2]] == [[b"1", b"2", b"1"], [b"2", b"1", b"2"]]
     assert [latency.calls for latency in latencies] == [2, 2]
 
 
 def test_a_litert_model_is_timed_on_real_images(litert):
-    (latency,) = measure_latency([litert], [png(image) for image in digits()[0][:3]], calls=20, threads=1)
+    (latency,) = measure_latency([litert], IMAGES, calls=20, threads=1, batch=2)
     assert 0 < latency.p50_ms <= latency.p95_ms
 
 
 def test_no_image_is_refused(litert):
     with pytest.raises(DataError, match="at least one image"):
-        measure_latency([litert], [], calls=1, threads=1)
+        measure_latency([litert], [], calls=1, threads=1, batch=2)
 
 
-def test_both_formats_are_timed_in_a_process_of_their_own_with_its_own_threads(saved_model, litert, examples):
-    latencies = measure_latency_apart([saved_model, litert], [f"{examples}/Split-test/*"], calls=20, threads=1)
+def test_both_formats_are_timed_in_a_process_of_their_own_with_its_own_threads(saved_model, litert):
+    latencies = measure_latency_apart([saved_model, litert], IMAGES, calls=20, threads=1, batch=2)
     assert [latency.threads for latency in latencies] == [1, 1]
     assert all(0 < latency.p50_ms <= latency.p95_ms for latency in latencies)
 
 
-def test_a_model_that_does_not_load_is_named_with_the_cause(tmp_path, examples):
+def test_a_model_that_does_not_load_is_named_with_the_cause(tmp_path):
     with pytest.raises(ModelError, match=f"(?s){tmp_path}.*must hold saved_model.pb or model.tflite"):
-        measure_latency_apart([tmp_path], [f"{examples}/Split-test/*"], calls=1, threads=1)
+        measure_latency_apart([tmp_path], IMAGES, calls=1, threads=1, batch=2)

@@ -2,6 +2,7 @@ import gzip
 
 import numpy as np
 import pytest
+import zstandard
 
 from roadworthy.models.measure.size import measure_size
 from roadworthy.serving.errors import ModelError
@@ -18,13 +19,17 @@ def test_bytes_are_those_of_the_files_a_server_loads(tmp_path):
     assert measure_size(tmp_path).raw_bytes == 1010
 
 
-def test_gzipped_bytes_are_gzips_own_at_its_best_file_by_file(tmp_path):
+def test_compressed_bytes_are_those_of_the_tools_at_their_best_file_by_file(tmp_path):
     random = np.random.default_rng(0)
     long = random.integers(0, 256, 5_000, np.uint8).tobytes() * 500
     hard = random.integers(0, 4, 60_000, np.uint8).tobytes()
     (tmp_path / "saved_model.pb").write_bytes(long)
     (tmp_path / "fingerprint.pb").write_bytes(hard)
     assert measure_size(tmp_path).gzip_bytes == len(gzip.compress(long, 9)) + len(gzip.compress(hard, 9))
+    best = zstandard.ZstdCompressor(level=19)
+    assert measure_size(tmp_path).zstd_bytes == pytest.approx(
+        len(best.compress(long)) + len(best.compress(hard)), abs=64
+    )
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
