@@ -1,25 +1,19 @@
 """Magnitude pruning with fine-tuning by TF-MOT: the smallest weights of each kernel become zero and stay so."""
 
-import logging
-import math
-import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 import keras
 import numpy as np
 import tf_keras
 
-from roadworthy.models.batch_norm import BATCHES, reestimate
-from roadworthy.models.bridge.equality import check_equal
-from roadworthy.models.bridge.translation import to_tf_keras
-from roadworthy.models.bridge.weights import copy_to_keras
 from roadworthy.models.compression.made import Bench, Made
+from roadworthy.models.compression.patterns import block_sparsity, is_two_of_four, sparsity
 from roadworthy.models.compression.recipe import Prune
 from roadworthy.models.compression.tf_mot import load_tf_mot
-from roadworthy.models.compression.training_images import TrainingImages
+from roadworthy.models.compression.tf_mot_tuning import choose, fine_tune_wrapped, kernel_of, take_back, tf_keras_twin
 from roadworthy.serving.errors import ModelError
 
-# Depthwise kernels are a few weights a channel: zeroing them costs accuracy and saves next to nothing.
 PRUNED_LAYERS: Final = (tf_keras.layers.Conv2D, tf_keras.layers.Dense)
 SPARSITY_TOLERANCE: Final = 0.01
 
@@ -27,8 +21,7 @@ SPARSITY_TOLERANCE: Final = 0.01
 RAMP_SHARE: Final = 0.7
 # A mask update sorts every kernel, as costly as a training step, so there are few of them.
 MASK_UPDATES: Final = 10
-
-_log = logging.getLogger(__name__)
+TWO_OF_FOUR: Final = (2, 4)
 
 
 def prune(model: keras.Model, settings: Prune, bench: Bench) -> Made:
@@ -36,7 +29,7 @@ def prune(model: keras.Model, settings: Prune, bench: Bench) -> Made:
 
     Args:
         model: classifier whose output is probabilities [batch, classes]; its weights are changed in place.
-        settings: sparsity, epochs and learning rate.
+        settings: sparsity, schedule, pattern, layers, epochs and learning rate.
         bench: the training split.
 
     Returns:
@@ -44,91 +37,90 @@ def prune(model: keras.Model, settings: Prune, bench: Bench) -> Made:
 
     Raises:
         UnsupportedLayer: the bridge can't take a layer.
-        ModelError: nothing in it can be pruned, or a kernel did not reach the sparsity.
+        ModelError: nothing in it can be pruned, or a kernel did not reach the sparsity or the pattern.
         DataError: the training split is empty.
 
     Reference: Zhu and Gupta 2017, "To prune, or not to prune", https://arxiv.org/abs/1710.01878.
     """
-    images = bench.images
-    steps = settings.epochs * math.ceil(images.count() / images.batch_size)
-    twin = to_tf_keras(model)
-    check_equal(model, twin, images=_first_batch(images), seed=images.seed)
-    stripped = _fine_tune(twin, settings, images, steps=steps)
-    check_sparsity(stripped, sparsity=settings.sparsity)
-    copy_to_keras(stripped, model)
-    # The stripped model is made of the twin's own layers, whose outputs the check knows.
-    check_equal(model, twin, seed=images.seed)
-    reestimate(model, (batch for batch, _ in images.batches().take(BATCHES).as_numpy_iterator()))
-    return Made(model)
+    twin = tf_keras_twin(model, bench.images)
+    chosen = choose(twin, settings, why_not=lambda layer: why_not(layer, settings), doing="pruning")
+    tf_mot = load_tf_mot().sparsity.keras
+    options = _options(settings, tf_mot, steps=settings.epochs * bench.images.steps())
+    masked = fine_tune_wrapped(
+        twin,
+        lambda layer: tf_mot.prune_low_magnitude(layer, **options),
+        settings,
+        bench.images,
+        chosen=chosen,
+        callbacks=[tf_mot.UpdatePruningStep()],
+    )
+    stripped = tf_mot.strip_pruning(masked)
+    kernels = {name: kernel_of(stripped.get_layer(name)) for name in sorted(chosen.names)}
+    for name, kernel in kernels.items():
+        check_kernel(name, kernel, settings)
+    take_back(stripped, model, bench.images)
+    return Made(model, skipped=chosen.skipped, notes=(_reached(list(kernels.values())),))
 
 
-def check_sparsity(model: tf_keras.Model, *, sparsity: float) -> None:
-    """Holds every prunable kernel of a stripped model to the sparsity that was asked for.
+def why_not(layer: tf_keras.layers.Layer, settings: Prune) -> str | None:
+    """Why a layer's kernel is not pruned; None if it can be."""
+    if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
+        return "a depthwise kernel has few weights: zeroing them costs accuracy and saves next to nothing"
+    # Subclasses are other layers.
+    if type(layer) not in PRUNED_LAYERS:
+        return f"{type(layer).__name__} has no kernel that is pruned"
+    if settings.pattern == "block" and not isinstance(layer, tf_keras.layers.Dense):
+        return "TF-MOT prunes blocks of dense kernels only"
+    return None
+
+
+def check_kernel(name: str, kernel: np.ndarray, settings: Prune) -> None:
+    """Holds a pruned kernel to the sparsity and the pattern that were asked for.
 
     Raises:
-        ModelError: a kernel has fewer zeros than `sparsity` less 0.01, rounded to a whole weight.
+        ModelError: it has fewer zeros than `sparsity` less 0.01, rounded to a whole weight or block, or zeros in
+            other places than the pattern's.
     """
-    for layer in _prunable(model):
-        kernel = layer.kernel.numpy()
-        reached = float(np.mean(kernel == 0))
-        if reached < sparsity - SPARSITY_TOLERANCE - 1 / kernel.size:
-            raise ModelError(
-                f"The kernel of layer {layer.name!r} must reach a sparsity of {sparsity:g} by pruning. "
-                f"Received: {reached:.4f}. Give the recipe's prune step more epochs."
-            )
-
-
-def _prunable(model: tf_keras.Model) -> list[tf_keras.layers.Layer]:
-    # Subclasses, DepthwiseConv2D among them, are other layers.
-    layers = [layer for layer in model.layers if type(layer) in PRUNED_LAYERS]
-    if not layers:
+    if settings.pattern == "2:4":
+        if not is_two_of_four(kernel):
+            raise ModelError(f"Layer {name!r} must have two zeros in every four weights. Received: fewer in some.")
+        return
+    blocks = settings.pattern == "block"
+    reached = block_sparsity(kernel, settings.block_size) if blocks else sparsity(kernel)
+    parts = kernel.size / (np.prod(settings.block_size) if blocks else 1)
+    if reached < settings.sparsity - SPARSITY_TOLERANCE - 1 / parts:
         raise ModelError(
-            "A model must have a Conv2D or Dense layer to be pruned. "
-            f"Received: {sorted({type(layer).__name__ for layer in model.layers})}."
+            f"The kernel of layer {name!r} must reach a sparsity of {settings.sparsity:g} by pruning. "
+            f"Received: {reached:.4f}. Give the recipe's prune step more epochs."
         )
-    return layers
 
 
-def _first_batch(images: TrainingImages) -> np.ndarray:
-    batch: np.ndarray = next(images.batches().as_numpy_iterator())[0]
-    return batch
+def _options(settings: Prune, tf_mot: Any, *, steps: int) -> dict[str, Any]:
+    """TF-MOT's own options for a schedule and a pattern."""
+    options: dict[str, Any] = {"pruning_schedule": _schedule(settings, tf_mot, steps=steps)}
+    if settings.pattern == "2:4":
+        options["sparsity_m_by_n"] = TWO_OF_FOUR
+    if settings.pattern == "block":
+        options["block_size"] = settings.block_size
+    return options
 
 
-def _fine_tune(twin: tf_keras.Model, settings: Prune, images: TrainingImages, *, steps: int) -> tf_keras.Model:
-    sparsity = load_tf_mot().sparsity.keras
-    masked = _mask(twin, _schedule(sparsity, settings.sparsity, steps=steps), sparsity)
-    rate = tf_keras.optimizers.schedules.CosineDecay(settings.learning_rate, decay_steps=steps)
-    masked.compile(tf_keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    masked.fit(
-        images.batches(),
-        epochs=settings.epochs,
-        callbacks=[sparsity.UpdatePruningStep()],
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    return sparsity.strip_pruning(masked)
-
-
-def _mask(twin: tf_keras.Model, schedule: Any, sparsity: Any) -> tf_keras.Model:
-    prunable = {layer.name for layer in _prunable(twin)}
-    skipped = [layer.name for layer in twin.layers if layer.weights and layer.name not in prunable]
-    _log.info("Pruning the kernels of %d layers; left alone: %s", len(prunable), ", ".join(skipped) or "none")
-    for layer in twin.layers:
-        layer.trainable = True
-
-    def wrap(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        return sparsity.prune_low_magnitude(layer, pruning_schedule=schedule) if layer.name in prunable else layer
-
-    return tf_keras.models.clone_model(twin, clone_function=wrap)
-
-
-def _schedule(sparsity: Any, target: float, *, steps: int) -> Any:
-    """Polynomial rise from 0 to the target. TF-MOT counts steps from 1 and looks only at multiples of `frequency`."""
+def _schedule(settings: Prune, tf_mot: Any, *, steps: int) -> Any:
+    """When masks are renewed and how sparse. TF-MOT counts steps from 1 and looks only at multiples of `frequency`."""
+    # Which two of four are smallest can change; how many are zero can't.
+    if settings.schedule == "constant" or settings.pattern == "2:4":
+        return tf_mot.ConstantSparsity(settings.sparsity, begin_step=0, frequency=max(1, steps // MASK_UPDATES))
     ramp_steps = max(1, int(RAMP_SHARE * steps))
     frequency = max(1, ramp_steps // MASK_UPDATES)
-    return sparsity.PolynomialDecay(
+    return tf_mot.PolynomialDecay(
         initial_sparsity=0.0,
-        final_sparsity=target,
+        final_sparsity=settings.sparsity,
         begin_step=0,
         end_step=ramp_steps - ramp_steps % frequency,
         frequency=frequency,
     )
+
+
+def _reached(kernels: Sequence[np.ndarray]) -> str:
+    zeros = sum(int(np.count_nonzero(kernel == 0)) for kernel in kernels)
+    return f"{zeros / sum(kernel.size for kernel in kernels):.1%} of the weights of {len(kernels)} kernels are zero."

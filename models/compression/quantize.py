@@ -1,78 +1,166 @@
-"""Post-training quantisation to a LiteRT model of int8 weights and activations, float32 at its borders."""
+"""Quantisation to a LiteRT model: after training, or with a fine-tuning that feels the rounding."""
 
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import keras
 import numpy as np
-import tensorflow as tf
-from tensorflow.lite.python.convert_phase import ConverterError
 
-from roadworthy.models.compression.flatbuffer import check_int8, check_zeros_kept
+from roadworthy.models.compression.agreement import Agreement, ask, compare
+from roadworthy.models.compression.convert import convert, network, twin_network
+from roadworthy.models.compression.flatbuffer import (
+    check_borders,
+    check_levels_kept,
+    check_quantized,
+    check_zeros_kept,
+    float_operators,
+)
+from roadworthy.models.compression.kept import Kept, find_kept, most_values
+from roadworthy.models.compression.kernels import CHANNEL_AXES, kernel_rows, layers_with_kernel
 from roadworthy.models.compression.made import Bench, Made
+from roadworthy.models.compression.qat import train_quantized
 from roadworthy.models.compression.recipe import Quantize
+from roadworthy.models.compression.record import Skipped
 from roadworthy.models.compression.rounding import correct_rounding
-from roadworthy.serving.contract import SCORES
+from roadworthy.models.compression.shared_scale import share_scales
+from roadworthy.models.compression.training_images import TrainingImages
 from roadworthy.serving.errors import ModelError
+
+COMPARED_IMAGES: Final = 64
+# Mean difference of a file's scores from those of the model trained for it, beside what rounding changes in those.
+TOLERANCE: Final = 0.02
+
+# Types whose activations have ranges that have to be measured.
+_CALIBRATED: Final = frozenset({"int8", "16x8"})
+# What the cluster step takes.
+_CLUSTERED_LAYERS: Final = (keras.layers.Conv2D, keras.layers.Dense)
+_WHY_FLOAT: Final = {
+    "int8": "LiteRT has no int8 version of {operator}, or knows no range for it: it stays in float32",
+    "16x8": "LiteRT has no int16 version of {operator}, or knows no range for it: it stays in float32",
+    "dynamic": "LiteRT rounds no {operator} of less than 1,024 weights: it stays in float32",
+    "float16": "LiteRT did not store this {operator} in float16: it stays in float32",
+}
 
 
 def quantize(model: keras.Model, settings: Quantize, bench: Bench) -> Made:
-    """Converts a classifier to int8, with ranges calibrated on images of the training split.
+    """Converts a classifier to a LiteRT model of the type asked for.
 
-    Weights are symmetric and per channel, so a zero stays exactly zero and pruning survives. What rounding them shifts
-    is put right in the batch normalisations first.
+    - `int8`: weights and activations; `16x8`: int8 weights and int16 activations. Ranges of activations are measured on
+      images of the training split, or learned with `qat`. An operator that LiteRT has no integer version of is left
+      in float32 and listed.
+    - `dynamic`: int8 weights, float32 activations. Kernels of less than 1,024 weights are left alone and listed.
+    - `float16`: float16 weights, float32 activations.
+
+    int8 weights are symmetric, so that a zero stays exactly zero, and have a scale a channel; a kernel that was
+    clustered as a whole has one scale, so that a cluster stays one value. What rounding weights shifts is put right in
+    the batch normalisations first.
 
     Args:
-        model: Keras 3 model from float32 [batch, height, width, 3] in [0, 255] to scores [batch, classes]; its weights
-            are rounded in place.
-        settings: how many images to calibrate on; all of them if there are fewer.
-        bench: the training split.
+        model: Keras 3 model from float32 [batch, height, width, channels] in [0, 255] to scores [batch, classes]; its
+            weights become the rounded ones in place.
+        settings: type, calibration and fine-tuning.
+        bench: the training split, and the steps whose zeros and clusters have to be kept.
 
     Returns:
-        A LiteRT flatbuffer from `image`, float32 [batch, height, width, 3], to `scores`, float32 [batch, classes]. The
-        batch is 1 unless the interpreter resizes it.
+        The model with rounded weights, and a LiteRT flatbuffer from `image` [batch, height, width, channels] to
+        `scores` [batch, classes], both of the type `io`. The batch is 1 unless the interpreter resizes it.
 
     Raises:
         DataError: the training split is empty.
-        ModelError: the model can't be converted, or not wholly to int8.
+        ModelError: the model can't be converted, no kernel is of the type asked for, zeros or clusters were lost, or
+            the file does not answer as the model that was trained for it.
+        UnsupportedLayer: the bridge can't take a layer, which `qat` needs.
 
-    Reference: https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/post_training_integer_quant
+    Reference: https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/post_training_quantization
     """
     images = bench.images
-    calibration = images.sample(settings.calibration_images)
-    correct_rounding(model, images)
-    with tempfile.TemporaryDirectory() as folder:
-        _export(model, Path(folder))
-        flatbuffer = _convert(folder, calibration)
-    check_int8(flatbuffer)
-    check_zeros_kept(flatbuffer, kernels=[weight.numpy() for weight in model.weights if "kernel" in weight.name])
-    return Made(model, litert=flatbuffer)
+    sample = np.concatenate(list(images.sample(COMPARED_IMAGES).as_numpy_iterator()))
+    clusters = _clusters(model, bench)
+    check_won = _check_of_what_was_won(model, settings, bench, clusters)
+    if settings.qat is None:
+        skipped: tuple[Skipped, ...] = ()
+        flatbuffer = _convert_calibrated(model, settings, images, clusters)
+        agreement = compare(ask(flatbuffer, sample), _answers(model, sample))
+    else:
+        trained = train_quantized(model, settings.qat, bench, clusters=clusters)
+        skipped = trained.skipped
+        flatbuffer = convert(twin_network(trained.twin), settings, calibration=None)
+        answers = _answers(trained.twin, sample)
+        agreement = compare(ask(flatbuffer, sample), answers)
+        _check_agreement(agreement, rounding=compare(answers, _answers(model, sample)))
+    check_quantized(flatbuffer, settings.type)
+    check_borders(flatbuffer, settings.io)
+    check_won(flatbuffer)
+    skipped += _left_in_float(flatbuffer, settings, known=skipped)
+    return Made(model, litert=flatbuffer, skipped=skipped, notes=(f"The file and its model give {agreement}.",))
 
 
-def _export(model: keras.Model, folder: Path) -> None:
-    """Writes a SavedModel of the network alone, whose one signature gives the converter its tensors' names."""
-    image = tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.float32, name=model.inputs[0].name)
-    archive = keras.export.ExportArchive()
-    archive.add_endpoint("serve", lambda batch: {SCORES: model(batch, training=False)}, input_signature=[image])
-    archive.write_out(folder, verbose=False)
+def _clusters(model: keras.Model, bench: Bench) -> dict[str, Kept]:
+    """What earlier steps clustered, by layer path."""
+    most = most_values(bench.earlier)
+    found = {
+        path: find_kept(layer.kernel.numpy(), channel_axes=CHANNEL_AXES[type(layer)], most=most)
+        for path, layer in layers_with_kernel(model).items()
+        if most and type(layer) in _CLUSTERED_LAYERS
+    }
+    return {path: kept for path, kept in found.items() if kept is not None}
 
 
-def _convert(folder: str, calibration: tf.data.Dataset) -> bytes:
-    def representative() -> Iterator[list[np.ndarray]]:
-        for image in calibration.as_numpy_iterator():
-            yield [image]
+def _check_of_what_was_won(
+    model: keras.Model, settings: Quantize, bench: Bench, clusters: Mapping[str, Kept]
+) -> Callable[[bytes], None]:
+    """A check of the file that holds it to the model's zeros and clusters as they are now.
 
-    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    try:
-        flatbuffer: bytes = converter.convert()
-    except (ConverterError, RuntimeError, ValueError) as error:
-        # After its first note the converter prints the whole graph.
-        cause = str(error).partition("note:")[0].strip()
+    Training may change what no earlier step has won; rounding alone has to keep everything.
+    """
+    kernels = [weight.numpy() for weight in model.weights if "kernel" in weight.name]
+    zeros = kernels if settings.qat is None or bench.has("prune") else []
+    rows = [rows for path, rows in kernel_rows(model).items() if settings.qat is None or path in clusters]
+
+    def check(flatbuffer: bytes) -> None:
+        check_zeros_kept(flatbuffer, before=zeros)
+        check_levels_kept(flatbuffer, before=rows)
+
+    return check
+
+
+def _convert_calibrated(
+    model: keras.Model, settings: Quantize, images: TrainingImages, clusters: Mapping[str, Kept]
+) -> bytes:
+    """Rounds the model's weights, unless float16 holds them as they are, and converts it."""
+    whole = [path for path, kept in clusters.items() if kept.whole] if settings.type == "int8" else []
+    if settings.type != "float16":
+        correct_rounding(model, images, whole=whole)
+    flatbuffer = convert(
+        network(model, whole_pixels=settings.type == "int8"),
+        settings,
+        calibration=images.sample(settings.calibration_images) if settings.type in _CALIBRATED else None,
+    )
+    rows = kernel_rows(model)
+    return share_scales(flatbuffer, [rows[path] for path in whole])
+
+
+def _check_agreement(agreement: Agreement, *, rounding: Agreement) -> None:
+    """Holds a file to its trained model, within what rounding its activations changes in that model's own answers."""
+    allowed = TOLERANCE + rounding.mean
+    # Written so that NaN fails.
+    if not agreement.mean <= allowed:
         raise ModelError(
-            f"The model must convert to LiteRT int8. Received: {cause}. Replace the layer that makes this operation."
-        ) from error
-    return flatbuffer
+            f"A LiteRT file must answer as the model that was trained for it, within {allowed:.4f} on average. "
+            f"Received: {agreement}. Leave qat out of the quantize step."
+        )
+
+
+def _answers(model: Any, images: np.ndarray) -> np.ndarray:
+    """A model's scores, of either Keras, one image at a time so that memory is that of one."""
+    return np.concatenate([np.asarray(model(image[None], training=False)) for image in images])
+
+
+def _left_in_float(flatbuffer: bytes, settings: Quantize, *, known: tuple[Skipped, ...]) -> tuple[Skipped, ...]:
+    """The operators of the file that are in float32, but for those of layers known to be."""
+    layers = [skipped.layer for skipped in known]
+    return tuple(
+        Skipped(layer=left.output, reason=_WHY_FLOAT[settings.type].format(operator=left.operator))
+        for left in float_operators(flatbuffer, settings.type)
+        if not any(f"{layer}/" in left.output for layer in layers)
+    )

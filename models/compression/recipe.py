@@ -138,15 +138,18 @@ class Step(Settings):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Step":
-        given = sorted(self.model_fields_set)
-        if len(given) != 1 or getattr(self, given[0]) is None:
+        given = self._given()
+        if len(given) != 1:
             raise ValueError(f"must have exactly one of the keys {sorted(Step.model_fields)}. Received: {given}.")
         return self
 
     @property
     def kind(self) -> str:
         """The one key that is given."""
-        return next(iter(self.model_fields_set))
+        return self._given()[0]
+
+    def _given(self) -> list[str]:
+        return sorted(key for key in Step.model_fields if getattr(self, key) is not None)
 
     @property
     def settings(self) -> StepSettings:
@@ -181,6 +184,7 @@ _UNDOES: Final[dict[str, dict[str, str]]] = {
     "cluster": {"cluster": "the clusters"},
     "fold": {"fold": "nothing, and do nothing"},
 }
+_CLUSTERS_BESIDE_ZERO: Final = 3
 _TRAINS: Final = frozenset({"distill", "channels", "prune", "cluster"})
 
 
@@ -197,6 +201,14 @@ def _check_order(step: Step, before: Sequence[Step], steps: Sequence[Step]) -> N
             )
         if earlier.kind == "fold" and _trains(step):
             raise ValueError(f"must have the step fold after every step that trains. Received: {order}.")
+    if (
+        isinstance(step.settings, Cluster)
+        and step.settings.clusters < _CLUSTERS_BESIDE_ZERO
+        and any(earlier.kind == "prune" for earlier in before)
+    ):
+        raise ValueError(
+            f"must have at least 3 clusters after prune, one of them zero. Received: {step.settings.clusters}."
+        )
     if before and isinstance(step.settings, Distill) and step.settings.student is not None:
         raise ValueError(f"must have distill with a new student first: it drops what came before. Received: {order}.")
 

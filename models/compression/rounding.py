@@ -1,12 +1,13 @@
 """Puts right what rounding weights to int8 shifts, before the converter rounds them for good."""
 
+from collections.abc import Collection
 from typing import Final
 
 import keras
 import numpy as np
 
 from roadworthy.models.batch_norm import BATCHES, batch_norms, reestimate
-from roadworthy.models.bridge.graph import leaves
+from roadworthy.models.compression.kernels import CHANNEL_AXES, layers_with_kernel
 from roadworthy.models.compression.training_images import TrainingImages
 
 # LiteRT's int8 weights are symmetric: -128 is not used.
@@ -17,15 +18,9 @@ COMPARED_BATCHES: Final = 4
 # Moving mean and variance of each normalisation.
 Statistics = list[tuple[np.ndarray, np.ndarray]]
 
-# Layers whose int8 kernels have a scale a channel, and the axes of a kernel that share one.
-_SHARED_AXES: Final[dict[type, tuple[int, ...]]] = {
-    keras.layers.Conv2D: (0, 1, 2),
-    keras.layers.DepthwiseConv2D: (0, 1),
-}
 
-
-def correct_rounding(model: keras.Model, images: TrainingImages) -> None:
-    """Rounds convolution kernels to their int8 grid and corrects the batch normalisations behind them, in place.
+def correct_rounding(model: keras.Model, images: TrainingImages, *, whole: Collection[str] = ()) -> None:
+    """Rounds kernels to their int8 grid and corrects the batch normalisations behind them, in place.
 
     Rounding moves the mean of a convolution's outputs, most where an image has much of one colour, and the layers
     after it are not used to that. Every moving mean and variance is changed by as much as the same batches'
@@ -35,6 +30,7 @@ def correct_rounding(model: keras.Model, images: TrainingImages) -> None:
     Args:
         model: functional or Sequential Keras 3 model; one without batch normalisation is only rounded.
         images: the training split.
+        whole: paths of the layers whose kernels have one scale; all others have one a channel.
 
     Reference: Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction",
         section 4.2, https://arxiv.org/abs/1906.04721; here with the statistics of data.
@@ -46,7 +42,7 @@ def correct_rounding(model: keras.Model, images: TrainingImages) -> None:
     _reestimate(model, images)
     exact = _statistics(norms)
     _assign(norms, before)
-    _round_kernels(model)
+    _round_kernels(model, whole=whole)
     uncorrected = _distance(_answers(model, sample), answers)
     _reestimate(model, images)
     _assign(norms, _corrected(norms, before=before, exact=exact))
@@ -66,11 +62,12 @@ def round_kernel(kernel: np.ndarray, *, shared_axes: tuple[int, ...]) -> np.ndar
     return rounded
 
 
-def _round_kernels(model: keras.Model) -> None:
-    for layer in leaves(model).values():
-        axes = _SHARED_AXES.get(type(layer))
-        if axes is not None:
-            layer.kernel.assign(round_kernel(layer.kernel.numpy(), shared_axes=axes))
+def _round_kernels(model: keras.Model, *, whole: Collection[str]) -> None:
+    for path, layer in layers_with_kernel(model).items():
+        kernel = layer.kernel.numpy()
+        own = () if path in whole else CHANNEL_AXES[type(layer)]
+        shared = tuple(axis for axis in range(kernel.ndim) if axis not in own)
+        layer.kernel.assign(round_kernel(kernel, shared_axes=shared))
 
 
 def _corrected(norms: list[keras.layers.BatchNormalization], *, before: Statistics, exact: Statistics) -> Statistics:

@@ -5,6 +5,11 @@ from typing import Any, Final
 
 import keras
 
+from roadworthy.models.compression.channels.step import channels
+from roadworthy.models.compression.cluster import cluster
+from roadworthy.models.compression.distill import distill
+from roadworthy.models.compression.fold import fold
+from roadworthy.models.compression.litert import litert
 from roadworthy.models.compression.made import Bench, Made
 from roadworthy.models.compression.prune import prune
 from roadworthy.models.compression.quantize import quantize
@@ -13,6 +18,11 @@ from roadworthy.models.compression.quantize import quantize
 StepFunction = Callable[[keras.Model, Any, Bench], Made]
 
 STEPS: Final[dict[str, StepFunction]] = {
+    "distill": distill,
+    "channels": channels,
     "prune": prune,
+    "cluster": cluster,
+    "fold": fold,
+    "litert": litert,
     "quantize": quantize,
 }

@@ -68,11 +68,11 @@ class TrainingImages:
         )
 
     def batches(self) -> tf.data.Dataset:
-        """One epoch of (float32 [batch, height, width, channels] in [0, 255], int64 [batch]), shuffled anew each time."""
+        """One shuffled epoch of (float32 [batch, height, width, channels] in [0, 255], int64 [batch]), anew each time."""
         return self._read(batch_size=self.batch_size)
 
     def sample(self, count: int) -> tf.data.Dataset:
-        """At most `count` images from all over the split, one a batch: float32 [1, height, width, channels].
+        """At most `count` images from all over the split, one a batch: float32 [1, …, channels].
 
         Raises:
             DataError: there is none.

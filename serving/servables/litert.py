@@ -22,6 +22,7 @@ from roadworthy.serving.errors import ServeError
 from roadworthy.serving.images import resize, to_grey
 from roadworthy.serving.servables.base import Signature, TensorSpec, check_inputs, find_signature
 from roadworthy.serving.servables.image_requests import decode, encoded_images
+from roadworthy.serving.servables.litert_borders import dequantize, has_numbers, quantize
 
 
 class LiteRTServable:
@@ -71,9 +72,9 @@ class LiteRTServable:
     def _run(self, pixels: np.ndarray) -> np.ndarray:
         """Scores of one image, float32[height, width, channels] in [0, 255] to float32[classes]."""
         with self._turn:
-            self._interpreter.set_tensor(self._input["index"], pixels[None])
+            self._interpreter.set_tensor(self._input["index"], quantize(pixels[None], self._input))
             self._interpreter.invoke()
-            return np.asarray(self._interpreter.get_tensor(self._output["index"])[0])
+            return dequantize(self._interpreter.get_tensor(self._output["index"])[0], self._output)
 
 
 def _interpreter(path: Path, threads: int | None) -> Any:
@@ -103,10 +104,11 @@ def _check_borders(taken: dict[str, Any], given: dict[str, Any], card: ModelCard
         (taken, [1, card.image_height, card.image_width, card.image_channels]),
         (given, [1, len(card.labels)]),
     ):
-        if detail["dtype"] is not np.float32 or detail["shape"].tolist() != shape:
+        if not has_numbers(detail) or detail["shape"].tolist() != shape:
             raise ServeError(
-                f"{path}: {detail['name']} must be float32{shape} for its card. "
-                f"Received: {np.dtype(detail['dtype'])}{detail['shape'].tolist()}."
+                f"{path}: {detail['name']} must be float32{shape} for its card, or int8 or uint8 with one scale. "
+                f"Received: {np.dtype(detail['dtype'])}{detail['shape'].tolist()} "
+                f"with {len(detail['quantization_parameters']['scales'])} scales."
             )
 
 

@@ -29,7 +29,10 @@ def _classifier(seed: int):
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory) -> dict[str, Path]:
-    """Version folders: `first` and `second` are SavedModels of two models, `litert` and `int8` are of the first."""
+    """Version folders: `first` and `second` are SavedModels of two models, the others LiteRT files of the first.
+
+    `litert` is float32, `int8` int8 inside; `int8-borders` and `uint8-borders` take and give integers as well.
+    """
     import tensorflow as tf
 
     from roadworthy.models.export import export_litert, export_saved_model
@@ -46,7 +49,10 @@ def exported(tmp_path_factory) -> dict[str, Path]:
         [pixels(seed, height=SIDE, width=SIDE)[None].astype(np.float32)] for seed in range(8)
     )
     export_litert(converter.convert(), CARD, root / "int8")
-    return {name: root / name for name in ("first", "second", "litert", "int8")}
+    for border in (tf.int8, tf.uint8):
+        converter.inference_input_type = converter.inference_output_type = border
+        export_litert(converter.convert(), CARD, root / f"{border.name}-borders")
+    return {folder.name: folder for folder in root.iterdir()}
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,7 @@ def test_steps_that_keep_what_came_before_may_follow_each_other(steps):
         ([PRUNE, PRUNE], "prune after prune: it would undo the zeros"),
         ([PRUNE, CHANNELS], "channels after prune: it would undo the zeros"),
         ([CLUSTER, DISTILL], "distill after cluster: it would undo the clusters"),
+        ([PRUNE, {"cluster": {"clusters": 2}}], "at least 3 clusters after prune"),
         ([FOLD, PRUNE], "fold after every step that trains. Received: fold -> prune"),
         ([FOLD, QAT], "fold after every step that trains. Received: fold -> quantize"),
         ([FOLD, FOLD], "fold after fold"),

@@ -1,0 +1,1 @@
+"""Physical removal of channels: a narrower network of the same wiring."""

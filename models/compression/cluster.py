@@ -1,0 +1,121 @@
+"""Weight clustering with fine-tuning by TF-MOT: every kernel holds only so many different values."""
+
+from typing import Final
+
+import keras
+import numpy as np
+import tf_keras
+
+from roadworthy.models.compression.kernels import levels, rows_of
+from roadworthy.models.compression.made import Bench, Made
+from roadworthy.models.compression.recipe import Cluster
+from roadworthy.models.compression.tf_mot import load_tf_mot
+from roadworthy.models.compression.tf_mot_tuning import choose, fine_tune_wrapped, kernel_of, take_back, tf_keras_twin
+from roadworthy.serving.errors import ModelError
+
+CLUSTERED_LAYERS: Final = (tf_keras.layers.Conv2D, tf_keras.layers.Dense)
+
+_INITS: Final = {
+    "kmeans++": "KMEANS_PLUS_PLUS",
+    "linear": "LINEAR",
+    "density": "DENSITY_BASED",
+    "random": "RANDOM",
+}
+
+
+def cluster(model: keras.Model, settings: Cluster, bench: Bench) -> Made:
+    """Clusters the kernels of Conv2D and Dense layers while fine-tuning; after a prune step, zeros stay zero.
+
+    Args:
+        model: classifier whose output is probabilities [batch, classes]; its weights are changed in place.
+        settings: clusters, where they start, layers, epochs and learning rate.
+        bench: the training split, and the steps taken before.
+
+    Returns:
+        The same Keras 3 model, clustered. Pruned before, a kernel may hold zero beside its clusters.
+
+    Raises:
+        UnsupportedLayer: the bridge can't take a layer.
+        ModelError: nothing in it can be clustered, or a kernel lost zeros or has more values.
+        DataError: the training split is empty.
+
+    Reference: Han, Mao and Dally 2016, "Deep Compression", https://arxiv.org/abs/1510.00149.
+    """
+    twin = tf_keras_twin(model, bench.images)
+    pruned = bench.has("prune")
+    chosen = choose(twin, settings, why_not=lambda layer: why_not(layer, settings), doing="clustering")
+    before = {layer.name: kernel_of(layer).copy() for layer in chosen.layers}
+    wrapped = fine_tune_wrapped(
+        twin,
+        lambda layer: _wrap(layer, settings, preserve_sparsity=pruned),
+        settings,
+        bench.images,
+        chosen=chosen,
+    )
+    stripped = load_tf_mot().clustering.keras.strip_clustering(wrapped)
+    for name, kernel in before.items():
+        _restore_zeros(stripped.get_layer(name), kernel, pruned=pruned)
+        check_kernel(name, kernel_of(stripped.get_layer(name)), settings, zeros=kernel == 0 if pruned else None)
+    take_back(stripped, model, bench.images)
+    return Made(model, skipped=chosen.skipped, notes=(f"{len(before)} kernels hold {settings.clusters} values each.",))
+
+
+def why_not(layer: tf_keras.layers.Layer, settings: Cluster) -> str | None:
+    """Why a layer's kernel is not clustered; None if it can be."""
+    if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
+        return "a depthwise kernel has few weights: clustering them costs accuracy and saves next to nothing"
+    # Subclasses are other layers.
+    if type(layer) not in CLUSTERED_LAYERS:
+        return f"{type(layer).__name__} has no kernel that is clustered"
+    weights = _weights_to_share(layer, settings)
+    if weights <= settings.clusters:
+        return f"its {weights} weights are no more than the {settings.clusters} clusters"
+    return None
+
+
+def check_kernel(name: str, kernel: np.ndarray, settings: Cluster, *, zeros: np.ndarray | None) -> None:
+    """Holds a clustered kernel to its number of values and, if it was pruned, to its zeros.
+
+    Args:
+        name: of the layer.
+        kernel: its weights, output channels on the last axis.
+        settings: how many values, and whether each channel of a convolution has its own.
+        zeros: where the kernel was zero before, bool of its shape; None if it was not pruned. Zero is then a value
+            more.
+
+    Raises:
+        ModelError: it has more values, or lost zeros.
+    """
+    own = settings.per_channel and kernel.ndim > 2  # noqa: PLR2004
+    found = levels(rows_of(kernel, channel_axes=(kernel.ndim - 1,))) if own else len(np.unique(kernel))
+    allowed = settings.clusters + (zeros is not None)
+    if found > allowed:
+        raise ModelError(f"Layer {name!r} must hold at most {allowed} values after clustering. Received: {found}.")
+    if zeros is not None and np.any(kernel[zeros]):
+        raise ModelError(f"Layer {name!r} must keep its zeros. Received: {np.count_nonzero(kernel[zeros])} lost.")
+
+
+def _weights_to_share(layer: tf_keras.layers.Layer, settings: Cluster) -> int:
+    weights = int(np.prod(layer.kernel.shape))
+    own = settings.per_channel and isinstance(layer, tf_keras.layers.Conv2D)
+    return weights // layer.kernel.shape[-1] if own else weights
+
+
+def _wrap(layer: tf_keras.layers.Layer, settings: Cluster, *, preserve_sparsity: bool) -> tf_keras.layers.Layer:
+    """TF-MOT's wrapper of one layer; its own function leaves out convolutions without a bias, by channel."""
+    inits = load_tf_mot().clustering.keras.CentroidInitialization
+    from tensorflow_model_optimization.python.core.clustering.keras.cluster_wrapper import ClusterWeights
+
+    return ClusterWeights(
+        layer,
+        settings.clusters,
+        getattr(inits, _INITS[settings.init]),
+        preserve_sparsity=preserve_sparsity,
+        cluster_per_channel=settings.per_channel,
+    )
+
+
+def _restore_zeros(layer: tf_keras.layers.Layer, before: np.ndarray, *, pruned: bool) -> None:
+    """Zeros as they were: TF-MOT gives some of them to the centroid nearest to zero when that moves in training."""
+    if pruned:
+        layer.kernel.assign(np.where(before == 0, 0, kernel_of(layer)))

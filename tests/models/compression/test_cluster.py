@@ -1,0 +1,83 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from roadworthy.models.bridge.graph import leaves
+from roadworthy.models.compression.cluster import check_kernel, cluster
+from roadworthy.models.compression.prune import prune
+from roadworthy.models.compression.recipe import Cluster, Prune, Step
+from roadworthy.models.export import load_keras, save_keras
+from roadworthy.serving.errors import DataError, ModelError
+
+CLUSTERED = ("backbone/stem/conv", "backbone/project", "scores")
+INITS = ("kmeans++", "linear", "density", "random")
+PRUNE = Prune(sparsity=0.5)
+
+
+def kernels(model: keras.Model) -> dict[str, np.ndarray]:
+    return {path: leaf.kernel.numpy() for path, leaf in leaves(model).items() if path in CLUSTERED}
+
+
+def values_in(kernel: np.ndarray, *, per_channel: bool) -> int:
+    if per_channel and kernel.ndim == 4:
+        return max(len(np.unique(channel)) for channel in np.moveaxis(kernel, -1, 0))
+    return len(np.unique(kernel))
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("init", INITS)
+def test_a_kernel_holds_no_more_values_than_clusters(parent, bench, init, per_channel):
+    made = cluster(parent, Cluster(clusters=4, init=init, per_channel=per_channel), bench)
+    for kernel in kernels(made.model).values():
+        assert 1 < values_in(kernel, per_channel=per_channel) <= 4
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("init", INITS)
+def test_zeros_that_a_prune_step_made_stay_zero(parent, bench, init, per_channel):
+    before = kernels(prune(parent, PRUNE, bench).model)
+    after_prune = dataclasses.replace(bench, earlier=(Step(prune=PRUNE),))
+
+    made = cluster(parent, Cluster(clusters=4, init=init, per_channel=per_channel), after_prune)
+
+    for path, kernel in kernels(made.model).items():
+        assert np.all(kernel[before[path] == 0] == 0)
+        assert values_in(kernel, per_channel=per_channel) <= 5
+
+
+def test_clusters_survive_the_keras_file_bit_for_bit(parent, bench, tmp_path):
+    made = cluster(parent, Cluster(clusters=8), bench)
+    save_keras(made.model, tmp_path / "model.keras")
+    for path, kernel in kernels(load_keras(tmp_path / "model.keras")).items():
+        np.testing.assert_array_equal(kernel, kernels(made.model)[path])
+
+
+def test_what_is_left_alone_is_listed_with_the_reason(parent, bench):
+    made = cluster(parent, Cluster(clusters=64, skip=("backbone/stem/*",)), bench)
+    reasons = {one.layer: one.reason for one in made.skipped}
+    assert "few weights" in reasons["backbone/depthwise"]
+    assert reasons["scores"] == "its 32 weights are no more than the 64 clusters"
+    assert reasons["backbone/stem/conv"] == "the recipe's layers and skip leave it out"
+    assert made.notes == ("1 kernels hold 64 values each.",)
+
+
+def test_a_kernel_with_more_values_or_fewer_zeros_is_named():
+    settings = Cluster(clusters=2)
+    kernel = np.array([[0.0, 1.0], [2.0, 1.0]])
+    check_kernel("dense", kernel, settings, zeros=kernel == 0)
+    with pytest.raises(ModelError, match=r"'dense' must hold at most 2 values .* Received: 3"):
+        check_kernel("dense", kernel, settings, zeros=None)
+    with pytest.raises(ModelError, match=r"'dense' must keep its zeros. Received: 1 lost"):
+        check_kernel("dense", kernel, settings, zeros=np.array([[True, False], [True, False]]))
+
+
+def test_patterns_that_fit_no_layer_are_an_error(parent, bench):
+    with pytest.raises(ModelError, match="must have a layer for clustering"):
+        cluster(parent, Cluster(layers=("head",)), bench)
+
+
+def test_an_empty_split_is_named(parent, bench, no_images):
+    with pytest.raises(DataError, match="at least one image"):
+        cluster(parent, Cluster(), dataclasses.replace(bench, images=no_images))
