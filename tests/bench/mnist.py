@@ -22,7 +22,8 @@ from roadworthy.models.compression.tf_mot import load_tf_mot
 from roadworthy.models.export import KERAS_FILE, export_litert, export_saved_model, save_keras
 from roadworthy.models.finetuning.adopt import adopt
 from roadworthy.models.finetuning.dataset import image_batches
-from roadworthy.models.measure.quality import measure_quality
+from roadworthy.models.measure.answers import read_answers, read_truth, write_answers
+from roadworthy.models.measure.quality import quality_of
 from roadworthy.models.measure.size import measure_size
 from roadworthy.pipeline.datasets.idx_dataset import SIDE, Split
 from roadworthy.pipeline.datasets.mnist import MNIST
@@ -75,11 +76,11 @@ def run(work_dir: Path, *, cache_dir: Path, say: Callable[[str], None]) -> dict[
     say("mnist: training the parent")
     parent = train_parent([train])
     trained = work_dir / "trained"
-    model = adopt(parent, pixels="0..255", classes=len(CARD.labels))
+    model = adopt(parent, pixels="0..1", classes=len(CARD.labels))
     save_keras(model, trained / KERAS_FILE)
     export_saved_model(model, CARD, trained / SERVED_DIR)
     parent_bytes = gzipped_h5(parent)
-    accuracy = measure_quality(trained / SERVED_DIR, [test]).accuracy
+    accuracy = accuracy_of(trained / SERVED_DIR, test)
     say(f"mnist: parent {accuracy:.4f}, {parent_bytes:,} bytes as gzipped HDF5")
     rows = []
     plain = plain_files(parent, [train], work_dir / "plain", say=say)
@@ -123,16 +124,24 @@ def claims(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def measured(version_dir: Path, test: str, parent_bytes: int) -> dict[str, float]:
     """Accuracy and size of an exported file."""
     size = measure_size(version_dir).gzip_bytes
-    accuracy = measure_quality(version_dir, [test]).accuracy
+    accuracy = accuracy_of(version_dir, test)
     return {"accuracy": accuracy, "gzip_bytes": size, "ratio": parent_bytes / size}
 
 
+def accuracy_of(version_dir: Path, test: str) -> float:
+    """Accuracy of an exported file on the test split."""
+    truth = read_truth([test])
+    with tempfile.TemporaryDirectory() as folder:
+        answers = Path(folder) / "answers.npy"
+        write_answers(version_dir, [test], truth=truth, out=answers)
+        return quality_of(read_answers(answers), truth, CARD.labels).accuracy
+
+
 def network(of: Any) -> Any:
-    """The tutorial's model, in either Keras; here the channel axis is in the input, and the scaling in the model."""
+    """The tutorial's model, in either Keras; on pixels in [0, 1]; here the channel axis is in the input."""
     return of.Sequential(
         [
             of.layers.InputLayer((SIDE, SIDE, 1)),
-            of.layers.Rescaling(1 / 255),
             of.layers.Conv2D(12, 3, activation="relu"),
             of.layers.MaxPooling2D(),
             of.layers.Flatten(),
@@ -152,8 +161,9 @@ def train_parent(files: list[str]) -> keras.Model:
 
 
 def batches(files: list[str], batch_size: int) -> tf.data.Dataset:
-    """The training images, shuffled anew each epoch."""
-    return image_batches(files, height=SIDE, width=SIDE, channels=1, batch_size=batch_size, shuffle_seed=SEED)
+    """The training images in [0, 1], shuffled anew each epoch."""
+    data = image_batches(files, height=SIDE, width=SIDE, channels=1, batch_size=batch_size, shuffle_seed=SEED)
+    return data.map(lambda images, labels: (images / 255, labels))
 
 
 def plain_files(parent: keras.Model, files: list[str], out: Path, *, say: Callable[[str], None]) -> dict[str, Path]:
@@ -167,12 +177,17 @@ def plain_files(parent: keras.Model, files: list[str], out: Path, *, say: Callab
     for name, model in (("prune", pruned), ("cluster", clustered)):
         for technique, optimizations in ((name, []), (f"{name}-int8", [tf.lite.Optimize.DEFAULT])):
             made[technique] = out / technique
-            converter = tf.lite.TFLiteConverter.from_keras_model(model)
+            converter = tf.lite.TFLiteConverter.from_keras_model(on_pixels(model))
             converter.optimizations = optimizations
             export_litert(
                 converter.convert(), CARD.model_copy(update={"variant": f"plain-{technique}"}), out / technique
             )
     return made
+
+
+def on_pixels(model: tf_keras.Model) -> tf_keras.Model:
+    """The model behind a scaling, so that its file takes pixels as all of ours do."""
+    return tf_keras.Sequential([tf_keras.layers.InputLayer((SIDE, SIDE, 1)), tf_keras.layers.Rescaling(1 / 255), model])
 
 
 def plain_pruned(twin: tf_keras.Model, files: list[str], tfmot: Any) -> tf_keras.Model:
