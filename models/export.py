@@ -3,13 +3,14 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from roadworthy.models.images import decode_and_resize_batch
 from roadworthy.models.keras_file import check_keras_file
@@ -30,13 +31,14 @@ from roadworthy.serving.errors import ModelError
 KERAS_FILE: Final = "Format-Keras/model.keras"
 
 
-def export_saved_model(model: keras.Model, card: ModelCard, out_dir: Path) -> None:
+def export_saved_model(model: keras.Model, card: ModelCard, out_dir: Path, *, frozen: bool = False) -> None:
     """Writes a SavedModel with both signatures and its card; it only infers, and takes any batch size.
 
     Args:
         model: from float32 [batch, height, width, channels] in [0, 255] to scores [batch, classes].
         card: labels and image size, as the model was trained with.
         out_dir: the version folder; replaced as a whole if it is there.
+        frozen: makes constants of the weights, so that a server's graph optimiser can work on them too.
 
     Raises:
         ModelError: the model's shapes are not the card's.
@@ -45,12 +47,13 @@ def export_saved_model(model: keras.Model, card: ModelCard, out_dir: Path) -> No
     # Endpoints bring the variables they use; `archive.track(model)` would store every one of them a second time.
     archive = keras.export.ExportArchive()
     strings = tf.TensorSpec((None,), tf.string)
+    network = _frozen(model) if frozen else lambda images: model(images, training=False)
 
     def answer(encoded: tf.Tensor) -> dict[str, tf.Tensor]:
         images = decode_and_resize_batch(
             encoded, height=card.image_height, width=card.image_width, channels=card.image_channels
         )
-        scores = model(images, training=False)
+        scores = network(images)
         labels = tf.gather(tf.constant(card.labels), tf.argmax(scores, axis=-1))
         return {SCORES: scores, LABEL: labels}
 
@@ -101,6 +104,14 @@ def load_keras(path: Path) -> keras.Model:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise ModelError(f"{path} must be a .keras file of known layers. Received: {error}") from error
+
+
+def _frozen(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The network with its weights as constants of its graph."""
+    images = tf.TensorSpec(model.inputs[0].shape, tf.float32)
+    traced = tf.function(lambda batch: model(batch, training=False)).get_concrete_function(images)
+    constant = convert_variables_to_constants_v2(traced)
+    return lambda batch: tf.nest.flatten(constant(batch))[0]
 
 
 def _check_shapes(model: keras.Model, card: ModelCard) -> None:

@@ -135,7 +135,7 @@ def compress(
 
 def _export(made: Made, card: ModelCard, out_dir: Path) -> None:
     if made.litert is None:
-        export_saved_model(made.model, card, out_dir / SERVED_DIR)
+        export_saved_model(made.model, card, out_dir / SERVED_DIR, frozen=made.frozen)
     else:
         export_litert(made.litert, card, out_dir / SERVED_DIR)
         export_saved_model(made.model, card, out_dir / SAVED_MODEL_DIR)

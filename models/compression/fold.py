@@ -47,9 +47,8 @@ def fold(model: keras.Model, settings: Fold, bench: Bench) -> Made:
     folded = without(model, folds)
     bench.images.count()
     _check_equal(model, folded, next(bench.images.batches().as_numpy_iterator())[0])
-    return Made(
-        folded, skipped=folds.skipped, notes=(f"Folded {len(folds.away)} layers into the kernels beside them.",)
-    )
+    note = f"Folded {len(folds.away)} layers into the kernels beside them; weights are constants of the graph."
+    return Made(folded, skipped=folds.skipped, notes=(note,), frozen=True)
 
 
 def without(model: keras.Model, folds: Folds) -> keras.Model:

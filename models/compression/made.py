@@ -41,9 +41,11 @@ class Made:
         litert: the LiteRT flatbuffer, if the step converts to one.
         skipped: the layers the step left alone, and why.
         notes: what else is worth telling, a sentence each.
+        frozen: whether its SavedModel holds the weights as constants.
     """
 
     model: keras.Model
     litert: bytes | None = None
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    frozen: bool = False

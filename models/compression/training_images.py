@@ -68,7 +68,7 @@ class TrainingImages:
         )
 
     def batches(self) -> tf.data.Dataset:
-        """One shuffled epoch of (float32 [batch, height, width, channels] in [0, 255], int64 [batch]), anew each time."""
+        """One shuffled epoch: (float32 [batch, height, width, channels] in [0, 255], int64 [batch]); each time anew."""
         return self._read(batch_size=self.batch_size)
 
     def sample(self, count: int) -> tf.data.Dataset:

@@ -65,8 +65,12 @@ def _checkpoint_kernels(version_dir: Path) -> Iterator[LayerWeights]:
 
     if not (version_dir / SAVED_MODEL_FILE).is_file():
         raise ModelError(f"{version_dir} must be a SavedModel with variables. Received: no {SAVED_MODEL_FILE} in it.")
+    prefix = version_dir / "variables" / "variables"
+    # A frozen model may have none.
+    if not prefix.with_suffix(".index").exists():
+        return
     try:
-        checkpoint = tf.train.load_checkpoint(str(version_dir / "variables" / "variables"))
+        checkpoint = tf.train.load_checkpoint(str(prefix))
     except (tf.errors.OpError, ValueError) as error:
         raise ModelError(f"{version_dir} must be a SavedModel with variables. Received: {error}") from error
     types, names = checkpoint.get_variable_to_dtype_map(), _variable_names(checkpoint)

@@ -46,10 +46,10 @@ def files(photo: np.ndarray) -> list[bytes]:
     return [tf.io.encode_png(tile).numpy() for tile in tiles]
 
 
-@pytest.fixture(scope="module")
-def version_dir(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[False, True], ids=["with variables", "frozen"])
+def version_dir(request: pytest.FixtureRequest, model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported") / "1"
-    export_saved_model(model, CARD, folder)
+    export_saved_model(model, CARD, folder, frozen=request.param)
     return folder
 
 
@@ -78,12 +78,14 @@ def test_both_signatures_answer_as_the_model_does(
         assert [label.decode() for label in answer[LABEL].numpy()] == [CARD.labels[k] for k in expected.argmax(-1)]
 
 
+@pytest.mark.parametrize("version_dir", [False], indirect=True)
 def test_an_exported_model_tracks_every_variable(version_dir: Path, model: keras.Model) -> None:
     loaded = tf.saved_model.load(str(version_dir))
     stored = {variable.name: variable for variable in loaded.signatures[IMAGE_SIGNATURE].variables}
     assert len(stored) == len(model.variables) - sum("seed" in variable.path for variable in model.variables)
 
 
+@pytest.mark.parametrize("version_dir", [False], indirect=True)
 def test_each_weight_is_stored_once(version_dir: Path, model: keras.Model) -> None:
     shapes = tf.train.load_checkpoint(str(version_dir / "variables" / "variables")).get_variable_to_shape_map()
     stored = sum(int(np.prod(shape)) for name, shape in shapes.items() if "OBJECT_GRAPH" not in name)
@@ -131,6 +133,11 @@ def test_a_keras_file_gives_back_the_same_model_without_its_optimizer(model: ker
     assert_array_equal(loaded(images), trained(images))
     assert getattr(loaded, "optimizer", None) is None
     assert [entry.name for entry in (tmp_path / "folder").iterdir()] == ["model.keras"]
+
+
+def test_a_frozen_model_has_constants_for_variables(model: keras.Model, tmp_path: Path) -> None:
+    export_saved_model(model, CARD, tmp_path / "1", frozen=True)
+    assert len(tf.saved_model.load(str(tmp_path / "1")).signatures[IMAGE_SIGNATURE].captured_inputs) == 0
 
 
 def test_a_lambda_hidden_in_a_keras_file_is_refused(tmp_path: Path) -> None:

@@ -121,3 +121,14 @@ def test_a_litert_kernels_channels_are_its_rows(litert):
         assert layer.dtype == "int8"
         assert 1 < layer.unique_per_channel <= min(255, layer.weights // layer.shape[0])
         assert layer.unique_per_channel <= layer.unique
+
+
+def test_the_kernels_of_a_frozen_model_are_counted_once(half_empty, tmp_path):
+    export_saved_model(half_empty, CARD, tmp_path / "whole")
+    export_saved_model(half_empty, CARD, tmp_path / "frozen", frozen=True)
+
+    whole, frozen = (measure_layers(tmp_path / name) for name in ("whole", "frozen"))
+
+    assert sorted((one.shape, one.zeros, one.unique) for one in frozen) == sorted(
+        (one.shape, one.zeros, one.unique) for one in whole
+    )
