@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from roadworthy.components.gate.verdict import VERDICT_FILE, Verdict
 from roadworthy.components.pushers.pushed import PUSHED_FILE, Pushed
 from roadworthy.components.scorecard.card import SCORECARD_FILE, Scorecard
 from roadworthy.pipeline.report import table
 from roadworthy.pipeline.runners.local import RunResult
+
+_PUSHER: Final = "ModelRootPusher"
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,14 @@ def read_outcome(result: RunResult) -> Outcome:
         result=result,
         scorecard=Scorecard.model_validate_json(_text(result.output("Scorecard", "scorecard"), SCORECARD_FILE)),
         verdict=Verdict.model_validate_json(_text(result.output("Gate", "blessing"), VERDICT_FILE)),
-        pushed=Pushed.model_validate_json(_text(result.output("ModelRootPusher", "pushed_model"), PUSHED_FILE)),
+        pushed=_pushed(result),
     )
+
+
+def _pushed(result: RunResult) -> Pushed:
+    if _PUSHER not in result.outputs:
+        return Pushed()
+    return Pushed.model_validate_json(_text(result.output(_PUSHER, "pushed_model"), PUSHED_FILE))
 
 
 def _text(folder: Path, name: str) -> str:

@@ -4,24 +4,30 @@ from typing import Literal
 
 from pydantic import Field
 
+from roadworthy.components.gate.limits import LatencyLimit, QualityLimit, SizeLimit
 from roadworthy.models.config import Settings
 
 
 class Budgets(Settings):
-    """Limits on one variant; null leaves a limit out. Relative limits are against the parent model."""
+    """Limits on one variant; null leaves a limit out. Percentages are of the parent's value."""
 
-    min_accuracy: float | None = Field(None, ge=0, le=1)
-    max_quality_drop: float | None = Field(
-        0.01, ge=0, le=1, description="Accuracy lost against the parent, and against the last blessed model; absolute."
+    min_accuracy: QualityLimit | None = Field(None, description="0.8, or a percentage of the parent's: 98%.")
+    max_quality_drop: QualityLimit | None = Field(
+        0.01,
+        description="Accuracy lost against the parent, and against the last blessed model: 0.01 (a point), or 1% of "
+        "theirs. A loss inside the noise is none.",
     )
-    max_size_ratio: float | None = Field(None, gt=0, description="Raw bytes over the parent's raw bytes.")
-    max_size_bytes: int | None = Field(None, gt=0, description="Raw bytes of the exported model.")
-    max_latency_p95_ms: float | None = Field(None, gt=0, description="p95 at batch 1, milliseconds.")
-    max_latency_ratio: float | None = Field(None, gt=0, description="p95 at batch 1 over the parent's p95.")
+    min_slice_quality: QualityLimit | None = Field(
+        None, description="Accuracy of every slice: 0.6, or a percentage of the parent's on the same slice: 95%."
+    )
+    max_size: SizeLimit | None = Field(None, description="Bytes of the exported model: 4 MB, or 30% of the parent's.")
+    max_latency_p95: LatencyLimit | None = Field(None, description="p95 at batch 1: 5 ms, or 50% of the parent's.")
 
 
 class GateSettings(Settings):
     """What must hold, and which of the variants that hold it is chosen."""
 
     budgets: Budgets = Budgets()
-    goal: Literal["smallest"] = Field("smallest", description="smallest: fewest gzipped bytes, then raw bytes.")
+    goal: Literal["smallest", "fastest", "best"] = Field(
+        "smallest", description="smallest: fewest gzipped bytes; fastest: lowest p95; best: highest accuracy."
+    )

@@ -1,22 +1,39 @@
 """Holds every variant to the budgets and picks the best that keeps them. Imports no TensorFlow or TFX."""
 
-from collections.abc import Iterator
-from typing import Final
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 from roadworthy.components.gate.budgets import Budgets, GateSettings
+from roadworthy.components.gate.limits import Limit, parse_latency, parse_quality, parse_size
 from roadworthy.components.gate.verdict import LAST_BLESSED, PARENT, Check, Judged, Verdict
-from roadworthy.components.scorecard.card import Baseline, Score, Scorecard
+from roadworthy.components.scorecard.card import Baseline, Measured, Score, Scorecard
+from roadworthy.models.measure.results import Interval
 
 # 0.86 - 0.85 is above 0.01 in binary floats. A billionth lets an exact limit pass and is less than one image of any
 # data set, or one byte of any ratio, makes.
 TOLERANCE: Final = 1e-9
 
+# What each goal wants least of. The rest breaks ties, so that what is chosen is on the front, and the name so that no
+# order of inputs matters.
+GOALS: Final[dict[str, Callable[[Score], tuple[Any, ...]]]] = {
+    "smallest": lambda score: (
+        score.size_gzip_bytes,
+        -score.accuracy,
+        score.latency.p95_ms,
+        score.size_bytes,
+        score.variant,
+    ),
+    "fastest": lambda score: (score.latency.p95_ms, score.size_gzip_bytes, -score.accuracy, score.variant),
+    "best": lambda score: (-score.accuracy, score.size_gzip_bytes, score.latency.p95_ms, score.variant),
+}
+
 
 def judge(scorecard: Scorecard, baseline: Baseline | None, settings: GateSettings) -> Verdict:
     """Checks every variant against every budget, then chooses among those that passed all of them.
 
-    A value passes when it is within its limit to 1e-9, so that exactly the limit passes. Of the variants that pass,
-    the one with fewest gzipped bytes is chosen, then fewest raw bytes, then the first by name.
+    A value passes when it is within its limit to 1e-9, so that exactly the limit passes. A drop in accuracy whose 95%
+    interval holds 0 counts as none.
 
     Args:
         scorecard: the parent and its variants.
@@ -32,40 +49,128 @@ def judge(scorecard: Scorecard, baseline: Baseline | None, settings: GateSetting
         Judged(variant=score.variant, checks=tuple(_checks(score, scorecard.parent, baseline, settings.budgets)))
         for score in scorecard.variants
     )
-    passed = {variant.variant for variant in judged if variant.passed}
+    passed_names = {variant.variant for variant in judged if variant.passed}
+    passed = [score for score in scorecard.variants if score.variant in passed_names]
+    best = min(passed, key=GOALS[settings.goal], default=None)
     return Verdict(
         settings=settings,
         variants=judged,
-        chosen=_smallest([score for score in scorecard.variants if score.variant in passed]),
+        chosen=best.variant if best else None,
+        front=tuple(score.variant for score in pareto_front(passed)),
+        warnings=tuple(_warnings(scorecard, settings.budgets)),
     )
 
 
-def _smallest(scores: list[Score]) -> str | None:
-    best = min(scores, key=lambda score: (score.size_gzip_bytes, score.size_bytes, score.variant), default=None)
-    return best.variant if best else None
+def pareto_front(scores: Sequence[Score]) -> list[Score]:
+    """Those that no other beats, in being as accurate, as small gzipped and as quick at p95, and better in one."""
+    costs = {id(score): (-score.accuracy, score.size_gzip_bytes, score.latency.p95_ms) for score in scores}
+
+    def beaten(score: Score) -> bool:
+        own = costs[id(score)]
+        return any(
+            other != own and all(theirs <= ours for theirs, ours in zip(other, own, strict=True))
+            for other in costs.values()
+        )
+
+    return [score for score in scores if not beaten(score)]
 
 
 def _checks(score: Score, parent: Score, baseline: Baseline | None, budgets: Budgets) -> Iterator[Check]:
-    yield from _quality(score, parent, baseline, budgets)
-    yield from _at_most("max_size_ratio", score.size_bytes / parent.size_bytes, budgets.max_size_ratio, PARENT)
-    yield from _at_most("max_size_bytes", score.size_bytes, budgets.max_size_bytes)
-    p95_ms = score.latency.p95_ms
-    yield from _at_most("max_latency_p95_ms", p95_ms, budgets.max_latency_p95_ms)
-    yield from _at_most("max_latency_ratio", p95_ms / parent.latency.p95_ms, budgets.max_latency_ratio, PARENT)
+    if budgets.min_accuracy is not None:
+        yield _at_least("min_accuracy", score.accuracy, parent.accuracy, parse_quality(budgets.min_accuracy))
+    if budgets.max_quality_drop is not None:
+        yield from _drops(score, parent, baseline, parse_quality(budgets.max_quality_drop))
+    if budgets.min_slice_quality is not None:
+        yield _worst_slice(score, parent, parse_quality(budgets.min_slice_quality))
+    if budgets.max_size is not None:
+        yield _at_most("max_size", score.size_bytes, parent.size_bytes, parse_size(budgets.max_size))
+    if budgets.max_latency_p95 is not None:
+        limit = parse_latency(budgets.max_latency_p95)
+        yield _at_most("max_latency_p95", score.latency.p95_ms, parent.latency.p95_ms, limit)
 
 
-def _quality(score: Score, parent: Score, baseline: Baseline | None, budgets: Budgets) -> Iterator[Check]:
-    accuracy, floor = score.accuracy, budgets.min_accuracy
-    if floor is not None:
-        passed = accuracy >= floor - TOLERANCE
-        yield Check(budget="min_accuracy", limit=floor, measured=accuracy, passed=passed)
-    yield from _at_most("max_quality_drop", parent.accuracy - accuracy, budgets.max_quality_drop, PARENT)
+def _drops(score: Score, parent: Score, baseline: Baseline | None, limit: Limit) -> Iterator[Check]:
+    if score.parity is not None:
+        yield _drop(score.parity.accuracy_drop, parent.accuracy, limit, PARENT, score.parity.drop_interval)
+    else:
+        yield _drop(parent.accuracy - score.accuracy, parent.accuracy, limit, PARENT, _unpaired(parent, score))
     if baseline is not None and baseline.model is not None:
-        drop = baseline.model.accuracy - accuracy
-        yield from _at_most("max_quality_drop", drop, budgets.max_quality_drop, LAST_BLESSED)
+        last = baseline.model
+        yield _drop(last.accuracy - score.accuracy, last.accuracy, limit, LAST_BLESSED, _unpaired(last, score))
 
 
-def _at_most(budget: str, measured: float, limit: float | None, against: str | None = None) -> Iterator[Check]:
-    if limit is not None:
-        passed = measured <= limit + TOLERANCE
-        yield Check(budget=budget, limit=limit, measured=measured, against=against, passed=passed)
+def _drop(drop: float, reference: float, limit: Limit, against: Any, interval: Interval) -> Check:
+    noise = drop > 0 and interval.low <= 0
+    shown = (
+        f"{100 * drop:.2f} points, 95% interval {100 * interval.low:.2f} to {100 * interval.high:.2f}"
+        f"{': inside the noise, no drop' if noise else ''}"
+    )
+    counted = 0.0 if noise else drop
+    measured = counted / reference if limit.relative and reference else counted
+    return _check("max_quality_drop", measured, limit.value, against=against, relative=limit.relative, note=shown)
+
+
+def _unpaired(reference: Measured, score: Measured) -> Interval:
+    """The interval of a drop from those of both accuracies, as if they had been measured on different examples."""
+    drop = reference.accuracy - score.accuracy
+    half = math.hypot(*((one.interval.high - one.interval.low) / 2 for one in (reference, score)))
+    return Interval(low=drop - half, high=drop + half)
+
+
+def _worst_slice(score: Score, parent: Score, limit: Limit) -> Check:
+    """The slice that is nearest to, or furthest below, its own limit."""
+    parents = {(one.feature, one.value): one.accuracy for one in parent.slices}
+    own = {(one.feature, one.value): one.accuracy for one in score.slices}
+    if not parents or own.keys() != parents.keys():
+        return Check(
+            budget="min_slice_quality",
+            limit=limit.value,
+            measured=0.0,
+            passed=False,
+            note="no slices to judge: set scorecard.slices" if not parents else "its slices are not the parent's",
+        )
+    checks = [
+        _at_least("min_slice_quality", accuracy, parents[key], limit, note="=".join(key))
+        for key, accuracy in own.items()
+    ]
+    return min(checks, key=lambda check: check.measured)
+
+
+def _warnings(scorecard: Scorecard, budgets: Budgets) -> Iterator[str]:
+    """Where there are too few examples to tell a drop of the budget's size from noise."""
+    if budgets.max_quality_drop is None:
+        return
+    limit = parse_quality(budgets.max_quality_drop)
+    points = limit.value * (scorecard.parent.accuracy if limit.relative else 1)
+    for score in scorecard.variants:
+        if score.parity is None:
+            continue
+        interval = score.parity.drop_interval
+        half = (interval.high - interval.low) / 2
+        if half > points + TOLERANCE:
+            yield (
+                f"{score.variant}: {score.examples} test images tell its accuracy from the parent's within "
+                f"{100 * half:.2f} points, more than the {100 * points:.2f} that max_quality_drop allows. "
+                "Measure on more images."
+            )
+
+
+def _at_least(budget: str, measured: float, reference: float, limit: Limit, *, note: str = "") -> Check:
+    value = measured / reference if limit.relative and reference else measured
+    against = PARENT if limit.relative else None
+    return _check(budget, value, limit.value, against=against, relative=limit.relative, note=note, least=True)
+
+
+def _at_most(budget: str, measured: float, reference: float, limit: Limit) -> Check:
+    value = measured / reference if limit.relative else measured
+    against = PARENT if limit.relative else None
+    return _check(budget, value, limit.value, against=against, relative=limit.relative)
+
+
+def _check(
+    budget: str, measured: float, limit: float, *, against: Any, relative: bool, note: str = "", least: bool = False
+) -> Check:
+    passed = measured >= limit - TOLERANCE if least else measured <= limit + TOLERANCE
+    return Check(
+        budget=budget, limit=limit, measured=measured, against=against, relative=relative, passed=passed, note=note
+    )

@@ -2,6 +2,8 @@
 
 from typing import Final, Literal
 
+from pydantic import Field
+
 from roadworthy.components.gate.budgets import GateSettings
 from roadworthy.models.config import Settings
 
@@ -18,7 +20,9 @@ class Check(Settings):
     limit: float
     measured: float
     against: Literal["parent", "last blessed"] | None = None
+    relative: bool = Field(False, description="Whether limit and measured are shares of the other model's value.")
     passed: bool
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -29,7 +33,13 @@ class Check(Settings):
         """The check in words: budget, measured value, limit."""
         against = f" against the {self.against} model" if self.against else ""
         relation = "at least" if self.budget.startswith("min_") else "at most"
-        return f"{self.budget}{against} must be {relation} {self.limit:g}. Measured: {self.measured:.6g}"
+        limit, measured = (
+            (f"{self.limit:.6g}", f"{self.measured:.6g}")
+            if not self.relative
+            else (f"{self.limit:.4%}".replace(".0000", ""), f"{self.measured:.2%}")
+        )
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.budget}{against} must be {relation} {limit}. Measured: {measured}{note}"
 
 
 class Judged(Settings):
@@ -50,6 +60,8 @@ class Verdict(Settings):
     settings: GateSettings
     variants: tuple[Judged, ...]
     chosen: str | None
+    front: tuple[str, ...] = Field((), description="Of those that passed, the ones no other beats in everything.")
+    warnings: tuple[str, ...] = ()
 
     @property
     def blessed(self) -> bool:
@@ -67,7 +79,8 @@ class Verdict(Settings):
 
     def explain(self) -> str:
         """One line a variant, and one for each budget it missed."""
-        return "\n".join(line for judged in self.variants for line in self._lines(judged))
+        lines = [line for judged in self.variants for line in self._lines(judged)]
+        return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
 
     def _lines(self, judged: Judged) -> list[str]:
         if judged.passed:

@@ -18,7 +18,7 @@ PRUNED_LAYERS: Final = (tf_keras.layers.Conv2D, tf_keras.layers.Dense)
 SPARSITY_TOLERANCE: Final = 0.01
 
 # Sparsity rises over this share of the steps; the rest lets the weights that are left recover.
-RAMP_SHARE: Final = 0.7
+RAMP_SHARE: Final = 0.5
 # A mask update sorts every kernel, as costly as a training step, so there are few of them.
 MASK_UPDATES: Final = 10
 TWO_OF_FOUR: Final = (2, 4)

@@ -30,8 +30,8 @@ from roadworthy.pipeline.runners.local import run_local
 from roadworthy.serving.contract import ModelCard
 
 RECIPE = Recipe(name="int8", steps=(Step(quantize=Quantize(calibration_images=16)),))
-FITS = Budgets(max_quality_drop=1, max_size_ratio=0.9)
-MISSES = Budgets(max_quality_drop=1, max_size_ratio=0.001)
+FITS = Budgets(max_quality_drop=1, max_size="90%")
+MISSES = Budgets(max_quality_drop=1, max_size="0.1%")
 
 
 class Road:
@@ -132,7 +132,7 @@ def read_pushed(result):
 
 def test_a_run_whose_variants_miss_ends_well_and_says_what_they_missed(refused):
     result, _ = refused
-    assert read_verdict(result).missed("int8") == ("max_size_ratio",)
+    assert read_verdict(result).missed("int8") == ("max_size",)
     assert (result.output("Gate", "blessing") / "NOT_BLESSED").is_file()
     assert list(result.output("Gate", "model").iterdir()) == []
 

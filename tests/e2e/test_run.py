@@ -31,7 +31,7 @@ compress:
     - name: pruned-int8
       steps: [{{prune: {{sparsity: 0.5}}}}, {{quantize: {{calibration_images: 16}}}}]
 scorecard: {{latency_calls: 20}}
-gate: {{budgets: {{max_quality_drop: {drop}, max_size_ratio: {size_ratio}}}}}
+gate: {{budgets: {{max_quality_drop: {drop}, max_size: {size}}}}}
 push: {{model_root: served}}
 """
 HEAVY = {"ImageFolderExampleGen", "Trainer", "Compressor.int8", "Compressor.pruned-int8", "Scorecard"}
@@ -41,9 +41,9 @@ def roadworthy(*words: str | Path) -> subprocess.CompletedProcess:
     return subprocess.run([*ROADWORTHY, *map(str, words)], capture_output=True, text=True, timeout=900, check=False)
 
 
-def write_config(folder: Path, *, drop: float = 1.0, size_ratio: float = 0.5) -> Path:
+def write_config(folder: Path, *, drop: float = 1.0, size: str = "50%") -> Path:
     path = folder / "tiny.yaml"
-    path.write_text(CONFIG.format(drop=drop, size_ratio=size_ratio))
+    path.write_text(CONFIG.format(drop=drop, size=size))
     return path
 
 
@@ -66,7 +66,7 @@ def second(home, first):
 @pytest.fixture(scope="module")
 def strict(home, second):
     assert second.returncode == 0, second.stderr
-    return roadworthy("run", write_config(home, size_ratio=0.01))
+    return roadworthy("run", write_config(home, size="1%"))
 
 
 def versions(home: Path) -> list[str]:
@@ -109,7 +109,7 @@ def test_the_scorecard_is_measured(second):
 
 def test_when_no_variant_passes_nothing_is_pushed_and_the_budget_is_named(home, strict):
     assert strict.returncode == 2
-    assert "max_size_ratio" in strict.stderr
+    assert "max_size" in strict.stderr
     assert "Traceback" not in strict.stderr
     assert versions(home) == ["1"]
 

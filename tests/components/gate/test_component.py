@@ -10,7 +10,7 @@ from roadworthy.components.gate.component import Gate
 from roadworthy.components.scorecard.artifacts import BaselineArtifact, ScorecardArtifact
 from roadworthy.components.scorecard.component import BaselineScore, Scorecard
 
-SETTINGS = GateSettings(budgets=Budgets(max_size_ratio=0.3))
+SETTINGS = GateSettings(budgets=Budgets(max_size="30%"))
 
 
 def gate(**inputs):

@@ -1,38 +1,20 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from contracts.scores import score
+from contracts.scores import scorecard as card
 from roadworthy.components.gate.budgets import Budgets, GateSettings
-from roadworthy.components.gate.judge import judge
+from roadworthy.components.gate.judge import GOALS, judge, pareto_front
 from roadworthy.components.gate.verdict import Verdict
-from roadworthy.components.scorecard.card import Baseline, Measured, Score, Scorecard
-from roadworthy.models.measure.results import Latency
+from roadworthy.components.scorecard.card import Baseline, Measured
 
 NO_BUDGETS = dict.fromkeys(Budgets.model_fields)
 
 
-def score(variant="int8", *, accuracy=0.85, size=250, gzipped=200, p95_ms=4.0):
-    return Score(
-        variant=variant,
-        uri=f"/{variant}",
-        format="litert",
-        accuracy=accuracy,
-        recall={"cat": accuracy},
-        examples=1000,
-        quality_source="litert",
-        size_bytes=size,
-        size_gzip_bytes=gzipped,
-        latency=Latency(p50_ms=p95_ms / 2, p95_ms=p95_ms, calls=100, threads=1),
-        sparsity=0,
-    )
-
-
-def card(*variants, **parent):
-    parent = {"accuracy": 0.86, "size": 1000, "gzipped": 900, "p95_ms": 8.0} | parent
-    return Scorecard(split="test", parent=score("parent", **parent), variants=variants)
-
-
 def baseline(accuracy, split="test"):
-    measured = score("old", accuracy=accuracy).model_dump(exclude={"latency", "sparsity"})
-    return Baseline(split=split, model=Measured(**measured))
+    old = dict(score("old", accuracy=accuracy))
+    return Baseline(split=split, model=Measured(**{key: old[key] for key in Measured.model_fields}))
 
 
 def budgets(**limits):
@@ -44,10 +26,13 @@ def budgets(**limits):
     [
         ({"min_accuracy": 0.82}, {"accuracy": 0.82}, {"accuracy": 0.819}),
         ({"max_quality_drop": 0.01}, {"accuracy": 0.85}, {"accuracy": 0.849}),
-        ({"max_size_ratio": 0.3}, {"size": 300}, {"size": 301}),
-        ({"max_size_bytes": 300}, {"size": 300}, {"size": 301}),
-        ({"max_latency_p95_ms": 5}, {"p95_ms": 5.0}, {"p95_ms": 5.001}),
-        ({"max_latency_ratio": 0.7}, {"p95_ms": 5.6}, {"p95_ms": 5.601}),
+        ({"min_accuracy": "95%"}, {"accuracy": 0.817}, {"accuracy": 0.816}),
+        ({"max_quality_drop": "5%"}, {"accuracy": 0.817}, {"accuracy": 0.816}),
+        ({"max_size": "30%"}, {"size": 300}, {"size": 301}),
+        ({"max_size": 300}, {"size": 300}, {"size": 301}),
+        ({"max_size": "0.3 kB"}, {"size": 300}, {"size": 301}),
+        ({"max_latency_p95": "5 ms"}, {"p95_ms": 5.0}, {"p95_ms": 5.001}),
+        ({"max_latency_p95": "70%"}, {"p95_ms": 5.6}, {"p95_ms": 5.601}),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else value,
 )
@@ -71,9 +56,9 @@ def test_a_better_model_than_its_parent_has_no_drop():
 
 
 def test_missing_one_budget_of_many_is_enough():
-    verdict = judge(card(score(size=400)), None, budgets(min_accuracy=0.8, max_size_ratio=0.3, max_latency_p95_ms=9))
+    verdict = judge(card(score(size=400)), None, budgets(min_accuracy=0.8, max_size="30%", max_latency_p95="9 ms"))
     assert not verdict.blessed
-    assert verdict.missed("int8") == ("max_size_ratio",)
+    assert verdict.missed("int8") == ("max_size",)
 
 
 @pytest.mark.parametrize("nothing", [None, Baseline(split="test")], ids=["no node", "no model blessed yet"])
@@ -132,18 +117,91 @@ def test_a_verdict_survives_json():
 
 
 def test_the_explanation_names_every_missed_budget_with_value_and_limit():
-    settings = budgets(min_accuracy=0.8, max_quality_drop=0.01, max_size_ratio=0.3)
+    settings = budgets(min_accuracy=0.8, max_quality_drop=0.01, max_size="30%")
     verdict = judge(card(score("bad", accuracy=0.7, size=400), score("good")), baseline(0.75), settings)
     assert verdict.explain().splitlines() == [
         "bad: missed",
         "  min_accuracy must be at least 0.8. Measured: 0.7",
-        "  max_quality_drop against the parent model must be at most 0.01. Measured: 0.16",
-        "  max_quality_drop against the last blessed model must be at most 0.01. Measured: 0.05",
-        "  max_size_ratio against the parent model must be at most 0.3. Measured: 0.4",
+        "  max_quality_drop against the parent model must be at most 0.01. Measured: 0.16"
+        " (16.00 points, 95% interval 15.99 to 16.01)",
+        "  max_quality_drop against the last blessed model must be at most 0.01. Measured: 0.05"
+        " (5.00 points, 95% interval 4.99 to 5.01)",
+        "  max_size against the parent model must be at most 30%. Measured: 40.00%",
         "good: chosen, the smallest that passed",
     ]
 
 
 def test_the_explanation_tells_a_variant_that_passed_from_the_chosen_one():
-    verdict = judge(card(score("a", gzipped=1), score("b", gzipped=2)), None, budgets(max_size_ratio=0.3))
+    verdict = judge(card(score("a", gzipped=1), score("b", gzipped=2)), None, budgets(max_size="30%"))
     assert verdict.explain() == "a: chosen, the smallest that passed\nb: passed"
+
+
+def test_a_drop_inside_the_noise_is_no_drop_and_says_so():
+    noisy = score("noisy", accuracy=0.83, drop=(0.03, -0.001, 0.061))
+    verdict = judge(card(noisy), None, budgets(max_quality_drop=0.01))
+    (check,) = verdict.variants[0].checks
+    assert (verdict.chosen, check.measured) == ("noisy", 0)
+    assert check.note == "3.00 points, 95% interval -0.10 to 6.10: inside the noise, no drop"
+
+
+def test_a_drop_outside_the_noise_counts_whole():
+    sure = score("sure", accuracy=0.83, drop=(0.03, 0.001, 0.059))
+    assert judge(card(sure), None, budgets(max_quality_drop=0.01)).missed("sure") == ("max_quality_drop",)
+
+
+def test_too_few_images_to_tell_are_a_warning():
+    verdict = judge(card(score(drop=(0.01, -0.02, 0.04), examples=50)), None, budgets(max_quality_drop=0.01))
+    assert verdict.warnings == (
+        "int8: 50 test images tell its accuracy from the parent's within 3.00 points, more than the 1.00 that "
+        "max_quality_drop allows. Measure on more images.",
+    )
+    assert "warning: int8: 50 test images" in verdict.explain()
+
+
+@pytest.mark.parametrize(("limit", "chosen"), [(0.6, "int8"), (0.61, None), ("75%", "int8"), ("76%", None)])
+def test_the_worst_slice_is_held_to_its_limit(limit, chosen):
+    parent, variant = {"day": 0.9, "night": 0.8}, {"day": 0.9, "night": 0.6}
+    verdict = judge(card(score(slices=variant), slices=parent), None, budgets(min_slice_quality=limit))
+    assert verdict.chosen == chosen
+    assert verdict.variants[0].checks[0].note == "kind=night"
+
+
+def test_slices_that_were_not_measured_hold_nothing():
+    verdict = judge(card(score()), None, budgets(min_slice_quality=0.1))
+    assert verdict.missed("int8") == ("min_slice_quality",)
+    assert "set scorecard.slices" in verdict.explain()
+
+
+SMALL = score("small", gzipped=100, p95_ms=3, accuracy=0.80)
+QUICK = score("quick", gzipped=200, p95_ms=1, accuracy=0.81)
+RIGHT = score("right", gzipped=300, p95_ms=2, accuracy=0.85)
+WORSE = score("worse", gzipped=300, p95_ms=3, accuracy=0.80)
+
+
+@pytest.mark.parametrize(("goal", "chosen"), [("smallest", "small"), ("fastest", "quick"), ("best", "right")])
+def test_the_goal_says_which_of_those_that_passed_is_chosen(goal, chosen):
+    settings = GateSettings(budgets=Budgets(**NO_BUDGETS), goal=goal)
+    verdict = judge(card(WORSE, RIGHT, QUICK, SMALL), None, settings)
+    assert verdict.chosen == chosen
+    assert verdict.front == ("right", "quick", "small")
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=8))
+def test_every_model_is_on_the_front_or_beaten_by_one_that_is(figures):
+    scores = [
+        score(f"v{place}", accuracy=0.5 + right / 10, gzipped=size, p95_ms=float(p95))
+        for place, (right, size, p95) in enumerate(figures)
+    ]
+    front = pareto_front(scores)
+
+    def beats(one, other):
+        pairs = [
+            (-one.accuracy, -other.accuracy),
+            (one.size_gzip_bytes, other.size_gzip_bytes),
+            (one.latency.p95_ms, other.latency.p95_ms),
+        ]
+        return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+    for one in scores:
+        assert (one in front) == (not any(beats(other, one) for other in scores))
+    assert all(min(scores, key=goal) in front for goal in GOALS.values())

@@ -43,17 +43,13 @@ def test_a_second_call_does_nothing(fetched):
 
 def test_the_other_split_is_another_dataset(tmp_path):
     splits = ("test", "train", "train")
-    calls = [
-        fetch(tmp_path / "data", split=split, images_per_class=2, cache_dir=CACHE) for split in splits
-    ]
+    calls = [fetch(tmp_path / "data", split=split, images_per_class=2, cache_dir=CACHE) for split in splits]
 
     assert [call.skipped for call in calls] == [False, False, True]
 
 
 def test_more_images_than_there_are_means_all(tmp_path):
-    assert (
-        fetch(tmp_path / "test", split="test", images_per_class=9_999, cache_dir=CACHE).images == 10_000
-    )
+    assert fetch(tmp_path / "test", split="test", images_per_class=9_999, cache_dir=CACHE).images == 10_000
 
 
 def test_other_pixels_than_the_pinned_ones_are_refused():
