@@ -1,15 +1,20 @@
 """What a finished run decided, read from the artifacts its nodes left behind."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from roadworthy.components.gate.verdict import VERDICT_FILE, Verdict
+from roadworthy.components.ingest.findings import BAD_IMAGES_FILE
 from roadworthy.components.pushers.pushed import PUSHED_FILE, Pushed
 from roadworthy.components.scorecard.card import SCORECARD_FILE, Scorecard
-from roadworthy.pipeline.report import table
+from roadworthy.pipeline.config import RunConfig
+from roadworthy.pipeline.report.record import RunRecord
+from roadworthy.pipeline.report.table import table
 from roadworthy.pipeline.runners.local import RunResult
 
+_INGEST: Final = "ImageFolderExampleGen"
 _PUSHER: Final = "ModelRootPusher"
 
 
@@ -28,6 +33,14 @@ class Outcome:
         if self.pushed.path is not None:
             lines.append(f"{'Already there' if self.pushed.already else 'Pushed'}: {self.pushed.path}")
         return "\n".join(lines)
+
+    def record(self, config: RunConfig) -> RunRecord:
+        """What is kept of the run, for its report."""
+        examples = self.result.output(_INGEST, "examples") / BAD_IMAGES_FILE
+        bad = json.loads(examples.read_text())["bad"] if examples.is_file() else []
+        return RunRecord(
+            **self.document(), config=config.model_dump(mode="json", exclude_none=True), bad_images=len(bad)
+        )
 
     def document(self) -> dict[str, Any]:
         """The run as one JSON-able value, for machines."""

@@ -13,6 +13,7 @@ from roadworthy.components.scorecard.card import BASELINE_FILE, SCORECARD_FILE, 
 from roadworthy.components.scorecard.score import measure_exported, score_models
 from roadworthy.components.scorecard.variants import variant_models
 from roadworthy.models.measure.answers import read_truth
+from roadworthy.serving.contract import ModelCard
 
 BASELINE: Final = "baseline"
 
@@ -34,7 +35,8 @@ class ScorecardExecutor(BaseBeamExecutor):
             out_dir=folder,
             make_pipeline=self._make_beam_pipeline,
         )
-        card = Scorecard(split=exec_properties["split"], parent=parent, variants=tuple(variants))
+        labels = ModelCard.read(Path(parent.uri)).labels
+        card = Scorecard(split=exec_properties["split"], labels=labels, parent=parent, variants=tuple(variants))
         (folder / SCORECARD_FILE).write_text(card.model_dump_json(indent=2) + "\n")
 
 

@@ -10,6 +10,7 @@ from roadworthy.pipeline.cli.check import check, schema
 from roadworthy.pipeline.cli.compress import compress
 from roadworthy.pipeline.cli.data import data
 from roadworthy.pipeline.cli.predict import predict
+from roadworthy.pipeline.cli.report import report
 from roadworthy.pipeline.cli.run import run
 from roadworthy.pipeline.cli.serve import serve
 from roadworthy.serving.errors import RoadworthyError
@@ -27,7 +28,7 @@ def cli(debug: bool) -> None:
     """From a labelled dataset to a compressed, checked and deployed TensorFlow model."""
 
 
-for command in (check, run, compress, serve, predict, data, schema):
+for command in (check, run, compress, report, serve, predict, data, schema):
     cli.add_command(command)
 
 

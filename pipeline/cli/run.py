@@ -53,6 +53,7 @@ def run_and_tell(settings: "RunConfig", *, as_json: bool) -> None:
         BudgetMissed: no variant passed the gate.
     """
     from roadworthy.pipeline.cli.console import libraries_to
+    from roadworthy.pipeline.report.record import write_record
     from roadworthy.serving.errors import BudgetMissed
 
     stamp = datetime.datetime.now(tz=datetime.UTC).strftime("%Y%m%dT%H%M%S")
@@ -60,11 +61,16 @@ def run_and_tell(settings: "RunConfig", *, as_json: bool) -> None:
     with libraries_to(log, machine_stdout=as_json) as terminal:
         try:
             outcome = _execute(settings, terminal)
+            record = write_record(outcome.record(settings), settings.output)
         except BaseException:
             traceback.print_exc()  # into the log, which keeps the whole story
             print(f"  The libraries' own messages are in {log}", file=terminal)
             raise
-    click.echo(json.dumps(outcome.document(), indent=2) if as_json else f"\n{outcome.text()}")
+    click.echo(
+        json.dumps(outcome.document(), indent=2)
+        if as_json
+        else f"\n{outcome.text()}\nFor a page to read: roadworthy report {record}"
+    )
     if not outcome.verdict.blessed:
         raise BudgetMissed(f"No variant stays within every budget, so nothing was pushed.\n{outcome.verdict.explain()}")
 

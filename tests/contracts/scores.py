@@ -25,7 +25,7 @@ def score(
         interval=surely,
         recall={"cat": accuracy, "dog": max(0, accuracy - 0.2)},
         examples=examples,
-        confusion=((examples, 0), (0, 0)),
+        confusion=((examples - 3, 1), (2, 0)),
         slices=tuple(
             Slice(feature="kind", value=value, examples=10, accuracy=share, interval=surely)
             for value, share in (slices or {}).items()
@@ -62,4 +62,4 @@ def parity(drop: float, low: float, high: float) -> Parity:
 def scorecard(*variants: Score, **parent) -> Scorecard:
     """A parent, larger and slower than its variants, and these."""
     parent = {"accuracy": 0.86, "size": 1000, "gzipped": 900, "p95_ms": 8.0} | parent
-    return Scorecard(split="test", parent=score("parent", **parent), variants=variants)
+    return Scorecard(split="test", labels=("cat", "dog"), parent=score("parent", **parent), variants=variants)

@@ -2,7 +2,7 @@ from contracts.scores import score, scorecard
 from roadworthy.components.gate.budgets import Budgets, GateSettings
 from roadworthy.components.gate.judge import judge
 from roadworthy.components.scorecard.card import Score
-from roadworthy.pipeline.report import table
+from roadworthy.pipeline.report.table import table
 
 
 def report(*variants: Score, **budgets: float) -> list[str]:

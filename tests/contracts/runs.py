@@ -1,0 +1,32 @@
+"""A finished run, as `roadworthy run` records it."""
+
+from contracts.scores import score, scorecard
+from roadworthy.components.gate.budgets import Budgets, GateSettings
+from roadworthy.components.gate.judge import judge
+from roadworthy.models.compression.recipe import Prune, Step
+from roadworthy.models.compression.record import Skipped, StepRecord
+from roadworthy.pipeline.report.record import Node, RunRecord
+
+SLICES = {"day": 0.9, "night": 0.7}
+HOSTILE = "<script>alert(1)</script>"
+
+
+def record() -> RunRecord:
+    step = StepRecord(
+        step=Step(prune=Prune()),
+        seconds=3,
+        skipped=(Skipped(layer=HOSTILE, reason="it has no kernel"),),
+        notes=("Half of it is zero.",),
+    )
+    good = score("int8", drop=(0.004, -0.002, 0.010), slices=SLICES).model_copy(update={"steps": (step,)})
+    bad = score("tiny-int8", accuracy=0.8, gzipped=90, p95_ms=1, drop=(0.06, 0.04, 0.08), slices=SLICES)
+    card = scorecard(good, bad, slices=SLICES).model_copy(update={"labels": ("cat", HOSTILE)})
+    return RunRecord(
+        run_id="2026-01-02T03:04:05",
+        seconds=12,
+        nodes=(Node(node="Trainer", state="done", seconds=3),),
+        config={"name": "pets", "seed": 7},
+        bad_images=2,
+        scorecard=card,
+        verdict=judge(card, None, GateSettings(budgets=Budgets(max_size="30%"))),
+    )
