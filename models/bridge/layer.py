@@ -7,6 +7,7 @@ import keras
 import tf_keras
 
 from roadworthy.models.bridge.activation import REWRITTEN
+from roadworthy.models.bridge.registry import registered
 from roadworthy.serving.errors import UnsupportedLayer
 
 # Keras 3 renamed these options.
@@ -20,12 +21,15 @@ def translate(layer: keras.layers.Layer, *, path: str) -> tf_keras.layers.Layer:
     """Makes the tf_keras layer that computes what a Keras 3 layer does; its weights are still to be copied.
 
     Args:
-        layer: a layer of `keras.layers`, not a subclass of one.
+        layer: a layer of `keras.layers`, not a subclass of one, or of a registered class.
         path: the new layer's name.
 
     Raises:
         UnsupportedLayer: tf_keras has no such layer, or not with these options; the message says which.
     """
+    known = registered(layer)
+    if known is not None:
+        return known.translate(layer, path)
     kind = type(layer).__name__
     twin = getattr(tf_keras.layers, kind, None)
     if type(layer) is not getattr(keras.layers, kind, None) or twin is None or kind in REFUSED:
@@ -45,7 +49,8 @@ def unsupported(path: str, layer: keras.Operation, *, reason: str) -> Unsupporte
     return UnsupportedLayer(
         f"Layer {path!r} can't be translated from Keras 3 to tf_keras, which TF-MOT needs: {reason}. "
         f"Received: {type(layer).__module__}.{type(layer).__qualname__}. "
-        "Replace it with plain keras.layers, or leave steps that need TF-MOT, such as prune, out of the recipe."
+        "Teach the bridge this layer with roadworthy.models.bridge.registry.register_layer, replace it with plain "
+        "keras.layers, or leave steps that need TF-MOT, such as prune, out of the recipe."
     )
 
 

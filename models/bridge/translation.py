@@ -1,5 +1,6 @@
 """Clones a Keras 3 model into tf_keras, the only Keras that TF-MOT takes; nested models come out flat."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -49,7 +50,7 @@ class _Translator:
 
     def apply(self, leaf: keras.Operation, *args: Any, **kwargs: Any) -> Any:
         path = self._paths[id(leaf)]
-        given = {key: value for key, value in kwargs.items() if value is not None}
+        given = {key: value for key, value in kwargs.items() if not _is_default(leaf, key, value)}
         if not isinstance(leaf, keras.layers.Layer):
             return apply_operation(leaf, *args, *given.values(), path=self._call_name(leaf, path))
         if set(given) - {"training"}:
@@ -70,3 +71,9 @@ class _Translator:
         """A name for the layers that stand for a stateless part, new at every call of a shared layer."""
         self._calls[id(leaf)] = count = self._calls.get(id(leaf), 0) + 1
         return name if count == 1 else f"{name}_{count}"
+
+
+def _is_default(leaf: keras.Operation, key: str, value: Any) -> bool:
+    """Whether an argument of a call says nothing: it is unset, or what the layer takes it for anyway."""
+    parameter = inspect.signature(leaf.call).parameters.get(key)
+    return value is None or (parameter is not None and isinstance(value, bool | str) and value == parameter.default)

@@ -6,6 +6,7 @@ import keras
 import tf_keras
 
 from roadworthy.models.bridge.graph import leaves
+from roadworthy.models.bridge.registry import registered
 from roadworthy.serving.errors import ModelError
 
 # Keras 3 name -> tf_keras name, where they differ.
@@ -46,9 +47,11 @@ def _layers_with_weights(model: keras.Model) -> list[tuple[str, keras.layers.Lay
 
 
 def _pairs(layer: keras.layers.Layer, twin: tf_keras.layers.Layer, *, path: str) -> list[tuple[Any, Any]]:
-    renamed = _RENAMED_VARIABLES.get(type(layer).__name__, {})
-    here = {renamed.get(weight.name, weight.name): weight for weight in layer.weights}
-    there = {weight.name.rpartition("/")[2].partition(":")[0]: weight for weight in twin.weights}
+    known = registered(layer)
+    renamed = known.weights if known else _RENAMED_VARIABLES.get(type(layer).__name__, {})
+    names = (_own_name(weight.path, layer.name) for weight in layer.weights)
+    here = {renamed.get(name, name): weight for name, weight in zip(names, layer.weights, strict=True)}
+    there = {_own_name(weight.name.partition(":")[0], path): weight for weight in twin.weights}
     shapes = [{name: tuple(weight.shape) for name, weight in side.items()} for side in (here, there)]
     if shapes[0] != shapes[1] or len(here) != len(layer.weights):
         raise ModelError(
@@ -56,3 +59,13 @@ def _pairs(layer: keras.layers.Layer, twin: tf_keras.layers.Layer, *, path: str)
             f"Received: {shapes[0]} and {shapes[1]}. Leave steps that need TF-MOT, such as prune, out of the recipe."
         )
     return [(here[name], there[name]) for name in here]
+
+
+def _own_name(full: str, layer_name: str) -> str:
+    """A variable's name within its layer: `kernel`, or `query/kernel` where a layer has layers of its own."""
+    scopes = full.split("/")
+    own = layer_name.split("/")
+    for start in range(len(scopes) - len(own), -1, -1):
+        if scopes[start : start + len(own)] == own and start + len(own) < len(scopes):
+            return "/".join(scopes[start + len(own) :])
+    return scopes[-1]

@@ -1,0 +1,72 @@
+"""Layers that tf_keras does not have under the same name: how to make one that computes the same."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import keras
+import tf_keras
+from keras.src.applications.convnext import LayerScale as KerasLayerScale
+
+# Makes the tf_keras layer for a Keras 3 layer, under the name given.
+Translate = Callable[[Any, str], tf_keras.layers.Layer]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """How a class of layers crosses.
+
+    Attributes:
+        translate: makes the twin of one of them; its weights are copied afterwards.
+        weights: the twin's names of its weights, by those of Keras 3, where they differ.
+    """
+
+    translate: Translate
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+
+_REGISTERED: Final[dict[type, Registered]] = {}
+
+
+def register_layer(
+    layer_class: type[keras.layers.Layer], translate: Translate, *, weights: Mapping[str, str] | None = None
+) -> None:
+    """Teaches the bridge a layer of your own.
+
+    Args:
+        layer_class: the Keras 3 class; subclasses of it need a registration of their own.
+        translate: called with a layer and a name, makes the `tf_keras` layer of that name that computes the same. Its
+            class must have a `get_config`, since TF-MOT clones it. Weights are copied by name afterwards.
+        weights: the twin's names of its weights by those in Keras 3; None where all are the same.
+
+    Raises:
+        TypeError: `layer_class` is no Keras 3 layer class.
+    """
+    if not (isinstance(layer_class, type) and issubclass(layer_class, keras.layers.Layer)):
+        raise TypeError(f"register_layer must be given a class of Keras 3 layers. Received: {layer_class!r}.")
+    _REGISTERED[layer_class] = Registered(translate, dict(weights or {}))
+
+
+def registered(layer: keras.Operation) -> Registered | None:
+    """How a layer's class crosses, if it was registered."""
+    return _REGISTERED.get(type(layer))
+
+
+class LayerScale(tf_keras.layers.Layer):
+    """Multiplies every channel by a weight of its own, as ConvNeXt's blocks do.
+
+    Reference: Touvron et al. 2021, https://arxiv.org/abs/2103.17239.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the one weight, `gamma`."""
+        self.gamma = self.add_weight("gamma", shape=(input_shape[-1],), initializer="ones")
+        super().build(input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        """Scales float [..., channels]."""
+        return inputs * self.gamma
+
+
+# Keras 3 gave its weight no name.
+register_layer(KerasLayerScale, lambda _, name: LayerScale(name=name), weights={"variable": "gamma"})
