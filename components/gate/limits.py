@@ -1,6 +1,7 @@
 """Limits as people write them: a value with its unit, or a percentage of the parent's. Imports no TensorFlow."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -64,7 +65,7 @@ def _percentage(written: float | str) -> Limit | None:
     return Limit(float(match[1]) / _PERCENT, relative=True) if match else None
 
 
-def _with_unit(written: float | str, units: dict[str, float], *, bare: bool) -> Limit:
+def _with_unit(written: float | str, units: Mapping[str, float], *, bare: bool) -> Limit:
     if bare and not isinstance(written, str):
         return Limit(float(written), relative=False)
     match = re.fullmatch(rf"{_NUMBER}\s*([a-zA-Z]+)", str(written).strip())

@@ -62,8 +62,8 @@ def score_models(
         )
         score = _score(measured, folder, latency=latency, images=images[:REMEMBERED_IMAGES])
         if name != parent:
-            answers = (read_answers(answers_file(out_dir, which)) for which in (parent, name))
-            score = score.model_copy(update={"parity": parity_of(*answers, truth)})
+            parents, own = (read_answers(answers_file(out_dir, which)) for which in (parent, name))
+            score = score.model_copy(update={"parity": parity_of(parents, own, truth)})
         scores.append(score)
     return scores
 

@@ -74,7 +74,7 @@ def _feeder(
     """
     link = _link(path, linked)
     feeder = named.get(link.feeder) if link.feeder is not None else None
-    if link.feeder is None or type(feeder) not in _BEFORE_NORM:
+    if link.feeder is None or feeder is None or type(feeder) not in _BEFORE_NORM:
         raise _Stays(f"it follows {_told(link.feeder, feeder)}, not a convolution or a dense layer")
     if link.feeder not in linked:
         raise _Stays(f"{link.feeder!r} before it is called more than once")

@@ -1,16 +1,16 @@
 """Recipes that have a name of their own, for those who want one without writing it. Imports no TensorFlow."""
 
-from typing import Final
+from typing import Any, Final
 
 from roadworthy.models.compression.recipe import Recipe
 
-_HALF: Final = {"prune": {"sparsity": 0.5}}
-_SIXTEEN: Final = {"cluster": {"clusters": 16}}
-_INT8: Final = {"quantize": {"type": "int8"}}
-_QAT: Final = {"quantize": {"type": "int8", "qat": {}}}
-_NARROW: Final = [{"channels": {"remove": 0.5}}, {"distill": {"epochs": 3}}]
+_HALF: Final[Any] = {"prune": {"sparsity": 0.5}}
+_SIXTEEN: Final[Any] = {"cluster": {"clusters": 16}}
+_INT8: Final[Any] = {"quantize": {"type": "int8"}}
+_QAT: Final[Any] = {"quantize": {"type": "int8", "qat": {}}}
+_NARROW: Final[list[Any]] = [{"channels": {"remove": 0.5}}, {"distill": {"epochs": 3}}]
 
-_STEPS: Final[dict[str, list[dict[str, object]]]] = {
+_STEPS: Final[dict[str, list[Any]]] = {
     "int8": [_INT8],
     "int8-weights": [{"quantize": {"type": "dynamic"}}],
     "float16": [{"quantize": {"type": "float16"}}],

@@ -45,4 +45,4 @@ def _of_call(layer: keras.layers.Layer, given: Any, output: Any) -> int:
     sides = slice(2, None) if getattr(layer, "data_format", None) == "channels_first" else slice(1, -1)
     places = given if isinstance(layer, keras.layers.Conv2DTranspose) else output
     kernels = sum(math.prod(weight.shape) for weight in layer.weights if "kernel" in weight.name)
-    return kernels * math.prod(places.shape[sides])
+    return int(kernels * math.prod(places.shape[sides]))

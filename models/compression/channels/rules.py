@@ -117,13 +117,15 @@ def _concatenated(call: Call) -> Channels:
 
 def _reshaped(call: Call) -> Channels:
     """Follows every position of the map; its channels are still told apart by the last axis alone, or not at all."""
-    if None in call.shapes[0][1:] or None in call.output_shape[1:]:
+    before = [length for length in call.shapes[0][1:] if length is not None]
+    after = [length for length in call.output_shape[1:] if length is not None]
+    if len(before) < len(call.shapes[0]) - 1 or len(after) < len(call.output_shape) - 1:
         raise Unfollowed("reshapes a map of unknown size")
-    everywhere = np.broadcast_to(call.channels[0], call.shapes[0][1:]).reshape(call.output_shape[1:])
-    rows = everywhere.reshape(-1, everywhere.shape[-1])
+    rows: Channels = np.broadcast_to(call.channels[0], before).reshape(-1, after[-1])
     if np.any(rows != rows[0]):
         raise Unfollowed("spreads its channels over other axes")
-    return rows[0]
+    first: Channels = rows[0]
+    return first
 
 
 def _pin_mixing(call: Call, given: Channels) -> None:
@@ -206,6 +208,7 @@ _OF_LAYERS: Final[dict[type, Rule]] = {
 }
 
 # Of `keras.ops`, by class name: the classes themselves are not public.
-_OF_OPERATIONS: Final[dict[str, Rule]] = dict.fromkeys(
-    ("Add", "Maximum", "Minimum", "Multiply", "Subtract", "TrueDivide"), _coupled
-) | dict.fromkeys(("HardSigmoid", "HardSilu", "Relu", "Relu6", "Sigmoid", "Silu", "Tanh"), _kept)
+_OF_OPERATIONS: Final[dict[str, Rule]] = {
+    **dict.fromkeys(("Add", "Maximum", "Minimum", "Multiply", "Subtract", "TrueDivide"), _coupled),
+    **dict.fromkeys(("HardSigmoid", "HardSilu", "Relu", "Relu6", "Sigmoid", "Silu", "Tanh"), _kept),
+}

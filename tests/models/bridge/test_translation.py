@@ -6,7 +6,7 @@ import tf_keras
 from contracts.recipe import tiny_classifier
 from roadworthy.models.bridge.equality import check_equal
 from roadworthy.models.bridge.translation import to_tf_keras
-from roadworthy.serving.errors import UnsupportedLayer
+from roadworthy.serving.errors import ModelError, UnsupportedLayer
 
 layers = keras.layers
 
