@@ -12,8 +12,9 @@ from roadworthy.serving.errors import ModelError
 
 TOLERANCE: Final = 1e-4
 # Inside, rounding errors add up, and a normalisation over a channel that hardly varies enlarges them: 3e-4 was seen in
-# a fine-tuned EfficientNet-Lite0 whose scores agreed within 5e-6. A setting translated wrongly shows far above this.
-INNER_FACTOR: Final = 10
+# a fine-tuned EfficientNet-Lite0 whose scores agreed within 5e-6, 1e-3 deep in an EfficientNetV2S of random weights.
+# A setting translated wrongly shows far above this.
+INNER_FACTOR: Final = 30
 
 
 def check_equal(
@@ -33,7 +34,7 @@ def check_equal(
         twin: what `to_tf_keras(model)` gave.
         images: real inputs of a model that has one, float32 [batch, …] as it takes them; random ones alone when None.
         seed: of the random inputs, uniform in [0, 255).
-        tolerance: largest absolute difference allowed in the model's outputs, and a tenth of what is allowed inside;
+        tolerance: largest absolute difference allowed in the model's outputs, and a thirtieth of that allowed inside;
             for values beyond 1 in proportion to them.
 
     Raises:

@@ -13,6 +13,9 @@ from roadworthy.serving.errors import UnsupportedLayer
 # Keras 3 renamed these options.
 RENAMED_OPTIONS: Final = {"LeakyReLU": {"negative_slope": "alpha"}}
 
+# Layers whose older config also holds the shapes they were built with, which the constructor does not ask for.
+WITH_SHAPES_IN_CONFIG: Final = frozenset({"MultiHeadAttention"})
+
 # Layers of the same name that run someone's own code, which belongs to the Keras it was written for.
 REFUSED: Final = frozenset({"Lambda", "RNN", "TimeDistributed", "Wrapper"})
 
@@ -39,7 +42,8 @@ def translate(layer: keras.layers.Layer, *, path: str) -> tf_keras.layers.Layer:
         options["activation"] = _activation(layer, path=path)
     try:
         plain = {key: _plain(value) for key, value in options.items()}
-        return twin.from_config(_known(plain, twin) | {"name": path})
+        known_options = _known(plain, twin) | {"name": path}
+        return twin(**known_options) if kind in WITH_SHAPES_IN_CONFIG else twin.from_config(known_options)
     except (TypeError, ValueError) as error:
         raise unsupported(path, layer, reason=str(error)) from error
 

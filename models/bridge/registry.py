@@ -7,6 +7,7 @@ from typing import Any, Final
 import keras
 import tf_keras
 from keras.src.applications.convnext import LayerScale as KerasLayerScale
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 # Makes the tf_keras layer for a Keras 3 layer, under the name given.
 Translate = Callable[[Any, str], tf_keras.layers.Layer]
@@ -68,5 +69,25 @@ class LayerScale(tf_keras.layers.Layer):
         return inputs * self.gamma
 
 
-# Keras 3 gave its weight no name.
-register_layer(KerasLayerScale, lambda _, name: LayerScale(name=name), weights={"variable": "gamma"})
+class WeightedSum(tf_keras.layers.Layer):
+    """The first of two tensors plus a fixed share of the second, as InceptionResNet's blocks do.
+
+    Args:
+        scale: the share.
+    """
+
+    def __init__(self, scale: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.scale = scale
+
+    def get_config(self) -> dict[str, Any]:
+        """The share beside the base's options."""
+        return {**super().get_config(), "scale": self.scale}
+
+    def call(self, inputs: Any) -> Any:
+        """Adds two float tensors of one shape."""
+        return inputs[0] + inputs[1] * self.scale
+
+
+register_layer(KerasLayerScale, lambda _, name: LayerScale(name=name))
+register_layer(CustomScaleLayer, lambda layer, name: WeightedSum(layer.scale, name=name))

@@ -52,6 +52,9 @@ def _pairs(layer: keras.layers.Layer, twin: tf_keras.layers.Layer, *, path: str)
     names = (_own_name(weight.path, layer.name) for weight in layer.weights)
     here = {renamed.get(name, name): weight for name, weight in zip(names, layer.weights, strict=True)}
     there = {_own_name(weight.name.partition(":")[0], path): weight for weight in twin.weights}
+    if len(here) == len(there) == len(layer.weights) == 1:
+        # Keras 3 makes up a name, and another for each layer, where a layer gives its weight none.
+        here = dict(zip(there, here.values(), strict=True))
     shapes = [{name: tuple(weight.shape) for name, weight in side.items()} for side in (here, there)]
     if shapes[0] != shapes[1] or len(here) != len(layer.weights):
         raise ModelError(

@@ -58,6 +58,6 @@ def as_if_trained(model: keras.Model) -> None:
     rng = np.random.default_rng(0)
     for weight in model.weights:
         if weight.name in {"moving_variance", "gamma", "variable"}:
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+            weight.assign(rng.uniform(0.8, 1.2, weight.shape))
         elif weight.name in {"moving_mean", "beta", "bias"}:
             weight.assign(rng.normal(0, 0.1, weight.shape))

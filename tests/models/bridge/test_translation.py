@@ -254,11 +254,16 @@ def test_a_training_step_moves_statistics_alike():
     twin = to_tf_keras(model)
     batch = np.random.default_rng(0).normal(size=(8, *model.input_shape[1:])).astype(np.float32)
 
+    before = model.get_layer("norm").moving_variance.numpy()
+
     np.testing.assert_allclose(model(batch, training=True), twin(batch, training=True), atol=1e-4)
 
     here, there = model.get_layer("norm"), twin.get_layer("norm")
     np.testing.assert_allclose(here.moving_mean, there.moving_mean.numpy(), atol=1e-5)
-    np.testing.assert_allclose(here.moving_variance, there.moving_variance.numpy(), rtol=1e-4, atol=1e-5)
+    # tf_keras counts one value less when it takes the variance of a batch, as of a sample.
+    values = np.prod(model.output_shape[1:-1]) * len(batch)
+    moved, moved_there = (np.asarray(norm.moving_variance) - 0.8 * before for norm in (here, there))
+    np.testing.assert_allclose(moved_there, moved * values / (values - 1), rtol=1e-3)
 
 
 def test_dropout_drops_its_share_in_training_and_nothing_else():
