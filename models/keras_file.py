@@ -1,6 +1,7 @@
 """Looks into a `.keras` file without Keras, so that a wrong one is refused before anything heavy starts."""
 
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,6 +12,10 @@ from roadworthy.serving.errors import ModelError
 
 _CONFIG: Final = "config.json"
 _WEIGHTS: Final = "model.weights.h5"
+# What `zipfile` and `json` raise on bytes that are not a whole archive; RuntimeError is for encrypted ones.
+_BROKEN: Final = (
+    OSError, ValueError, EOFError, RecursionError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def check_keras_file(path: Path) -> None:
@@ -26,7 +31,7 @@ def check_keras_file(path: Path) -> None:
             if damaged := archive.testzip():
                 raise ModelError(f"{path} must be a whole .keras file. Received: one whose {damaged} is damaged.")
             config = json.loads(archive.read(_CONFIG))
-    except (OSError, ValueError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
+    except _BROKEN as error:
         raise ModelError(f"{path} must be a whole .keras file. Received: {error}.") from error
     if lambdas := sorted(set(_lambda_names(config))):
         raise ModelError(

@@ -4,8 +4,10 @@ import pytest
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.utils import import_utils
 
+from roadworthy.models.config import TrainedModel
+from roadworthy.models.finetuning import adopt
 from roadworthy.models.finetuning.run_fn import run_fn
-from roadworthy.pipeline.build import RUN_FN, build_pipeline
+from roadworthy.pipeline.build import ADOPT_FN, RUN_FN, build_pipeline
 from roadworthy.pipeline.config import RunConfig, load_config
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fashion.yaml"
@@ -34,6 +36,7 @@ def test_data_flows_from_ingest_to_push(pipeline):
         "DataCheck",
         "Trainer",
         "Compressor.int8",
+        "Compressor.pruned-int8.1-prune",
         "Compressor.pruned-int8",
         "Scorecard",
         "LatestBlessed",
@@ -43,13 +46,17 @@ def test_data_flows_from_ingest_to_push(pipeline):
     ]
 
 
-def test_every_recipe_is_a_node_of_its_own(config):
-    recipes = config.compress.recipes
-    more = recipes[0].model_copy(update={"name": "another"})
-    changed = config.model_copy(update={"compress": config.compress.model_copy(update={"recipes": (*recipes, more)})})
+def test_without_a_place_to_publish_there_is_no_pusher(config):
+    assert "ModelRootPusher" not in nodes(build_pipeline(config.model_copy(update={"push": None})))
 
-    compressors = {name for name in nodes(build_pipeline(changed)) if name.startswith("Compressor")}
-    assert compressors == {"Compressor.int8", "Compressor.pruned-int8", "Compressor.another"}
+
+def test_a_trained_model_takes_the_trainers_place(config, tmp_path):
+    trained = TrainedModel(path=tmp_path / "model.keras", sha256="0" * 64)
+    adopted = nodes(build_pipeline(config.model_copy(update={"trained": trained})))
+
+    assert "Trainer" not in adopted
+    assert adopted[5] == "TrainedModel"
+    assert import_utils.import_class_by_path(ADOPT_FN) is adopt.run_fn
 
 
 def test_the_trainer_finds_its_run_fn_by_path():

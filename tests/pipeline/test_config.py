@@ -98,13 +98,27 @@ def test_a_fault_names_line_key_and_what_to_do(tmp_path, line, message):
 
 
 def test_a_missing_key_is_named(tmp_path):
-    assert "push is required" in fault(tmp_path, MINIMAL.replace("push: {model_root: served}", ""))
+    assert "name is required" in fault(tmp_path, MINIMAL.replace("name: ", "# name: "))
+
+
+def test_a_run_need_not_publish(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text(MINIMAL.replace("push: {model_root: served}", ""))
+
+    assert load_config(path).push is None
+
+
+def test_recipes_of_the_same_steps_are_refused(tmp_path):
+    twice = "[{name: a, steps: [{quantize: {}}]}, {name: b, steps: [{quantize: {}}]}]"
+    assert "must differ in their steps. Received: a and b alike" in fault(
+        tmp_path, f"{MINIMAL}compress: {{recipes: {twice}}}\n"
+    )
 
 
 def test_every_fault_is_listed_once(tmp_path):
     message = fault(tmp_path, "nmae: x\ncompress: {recipes: [{name: a, steps: [{prnue: {}}]}]}\n")
 
-    assert len(message.splitlines()) == 6
+    assert len(message.splitlines()) == 5
     assert message.count("prnue") == 1
 
 
