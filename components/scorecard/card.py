@@ -39,7 +39,7 @@ class Scorecard(Settings):
     """The parent and its variants, measured in one run on one split."""
 
     split: str
-    labels: tuple[str, ...] = Field((), description="The classes, in the order of a confusion matrix.")
+    labels: tuple[str, ...] = Field(min_length=2, description="The classes, in the order of a confusion matrix.")
     parent: Score
     variants: tuple[Score, ...] = ()
 
