@@ -65,9 +65,14 @@ class ServeError(RoadworthyError):
 class AskError(RoadworthyError):
     """The server answered with an error, or can't be reached.
 
+    Its own branches are in `roadworthy.serving.client.errors`.
+
     Attributes:
         code: gRPC status code name, e.g. ``NOT_FOUND``; the REST status is mapped to the same names.
+        retryable: the same request may be answered when it is sent again later.
     """
+
+    retryable = False
 
     def __init__(self, message: str, *, code: str = "UNKNOWN") -> None:
         super().__init__(message)

@@ -1,63 +1,96 @@
-"""Predict over gRPC."""
+"""Bytes over gRPC, from threads and from asyncio."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import grpc
-import numpy as np
+import grpc.aio
 
-from roadworthy.serving import protos
-from roadworthy.serving.client.transport import MAX_MESSAGE_BYTES, ask_error
-from roadworthy.serving.errors import AskError
-from roadworthy.serving.tensors import TensorError, from_proto, to_proto
+from roadworthy.serving.client.options import Options
+from roadworthy.serving.client.steps import MAX_MESSAGE_BYTES, OK, Reply, Send
+
+_ARGUMENTS: Final = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # A proxy of the environment is not meant for a server that is named by host and port.
+    ("grpc.enable_http_proxy", 0),
+    # A server that comes back is found at the next retry, not a second later.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    # Clients with other options, such as another certificate, have a connection of their own.
+    ("grpc.use_local_subchannel_pool", 1),
+]
 
 
 class GrpcTransport:
-    """A channel to a server; a `Transport`."""
+    """One channel, from any thread."""
 
-    def __init__(self, server: str, *, timeout_s: float) -> None:
-        self._server = server
-        self._timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(
-            server,
-            options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                # A proxy of the environment is not meant for a server that is named by host and port.
-                ("grpc.enable_http_proxy", 0),
-            ],
-        )
-        self._predict = self._channel.unary_unary(
-            f"/{protos.PREDICTION_SERVICE}/Predict",
-            request_serializer=protos.PredictRequest.SerializeToString,
-            response_deserializer=protos.PredictResponse.FromString,
-        )
+    def __init__(self, options: Options) -> None:
+        self._channel = _Channel(grpc, options)
 
-    def predict(
-        self, model: str, inputs: Mapping[str, np.ndarray], *, signature: str, version: int | None
-    ) -> dict[str, np.ndarray]:
-        """Sends one Predict request; see `Transport.predict`."""
-        request = _request(model, inputs, signature, version)
+    def send(self, step: Send) -> Reply:
+        """Sends a message and waits for its reply."""
         try:
-            response = self._predict(request, timeout=self._timeout_s)
+            return Reply(OK, self._channel.call(step))
         except grpc.RpcError as error:
-            raise ask_error(error.code().name, error.details() or "", server=self._server, model=model) from error
-        try:
-            return {name: from_proto(tensor) for name, tensor in response.outputs.items()}
-        except TensorError as error:
-            raise AskError(f"{self._server}: model {model} answered what can't be read: {error}") from error
+            return _failed(error)
 
     def close(self) -> None:
         """Closes the channel."""
         self._channel.close()
 
 
-def _request(model: str, inputs: Mapping[str, np.ndarray], signature: str, version: int | None) -> Any:
-    request = protos.PredictRequest()
-    request.model_spec.name = model
-    request.model_spec.signature_name = signature
-    if version is not None:
-        request.model_spec.version.value = version
-    for name, array in inputs.items():
-        request.inputs[name].CopyFrom(to_proto(array))
-    return request
+class AsyncGrpcTransport:
+    """One channel, for one event loop."""
+
+    def __init__(self, options: Options) -> None:
+        self._channel = _Channel(grpc.aio, options)
+
+    async def send(self, step: Send) -> Reply:
+        """Sends a message and waits for its reply; a cancelled wait cancels the request."""
+        try:
+            return Reply(OK, await self._channel.call(step))
+        except grpc.RpcError as error:
+            return _failed(error)
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        closing = self._channel.close()
+        if closing is not None:
+            await closing
+
+
+class _Channel:
+    """A channel of `grpc` or of `grpc.aio`, made when it is first used, so that it finds its event loop."""
+
+    def __init__(self, library: Any, options: Options) -> None:
+        self._library, self._options = library, options
+        self._opened: Any = None
+        self._methods: dict[str, Callable[..., Any]] = {}
+        self._metadata = [("authorization", options.authorization)] if options.authorization else []
+
+    def call(self, step: Send) -> Any:
+        path = step.message.target
+        if path not in self._methods:
+            # Without serializers a call takes and gives bytes.
+            self._methods[path] = self._channel().unary_unary(path)
+        return self._methods[path](step.message.body, timeout=step.timeout_s, metadata=self._metadata)
+
+    def close(self) -> Any:
+        return None if self._opened is None else self._opened.close()
+
+    def _channel(self) -> Any:
+        if self._opened is None:
+            tls = self._options.tls
+            self._opened = (
+                self._library.insecure_channel(self._options.server, options=_ARGUMENTS)
+                if tls is None
+                else self._library.secure_channel(
+                    self._options.server, grpc.ssl_channel_credentials(*tls.pem()), options=_ARGUMENTS
+                )
+            )
+        return self._opened
+
+
+def _failed(error: Any) -> Reply:
+    return Reply(error.code().name, message=error.details() or "")

@@ -1,11 +1,11 @@
 """Where a server listens: loopback unless told otherwise, and never on a port that is taken."""
 
 import errno
-import ipaddress
 import socket
 from collections.abc import Mapping
 
 from roadworthy.serving.errors import ServeError
+from roadworthy.serving.loopback import is_loopback
 
 
 def check_host(host: str, *, insecure: bool) -> None:
@@ -14,7 +14,7 @@ def check_host(host: str, *, insecure: bool) -> None:
     Raises:
         ServeError: the host is not loopback and `insecure` is false.
     """
-    if not insecure and not _is_loopback(host):
+    if not insecure and not is_loopback(host):
         raise ServeError(
             f"--host must be a loopback address such as 127.0.0.1, since nothing is encrypted. Received: {host}. "
             "To let other machines in all the same, add --insecure."
@@ -64,10 +64,3 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
 def address(host: str, port: int) -> str:
     """HOST:PORT, an IPv6 host in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
