@@ -17,9 +17,9 @@ def beside_config(path: Path, info: ValidationInfo) -> Path:
 
 
 class Settings(BaseModel):
-    """A frozen section of a config; unknown keys are errors."""
+    """A frozen section of a config or of a result; unknown keys are errors, and numbers are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class BackboneSettings(Settings):

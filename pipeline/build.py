@@ -113,7 +113,9 @@ def _judgement(
         model_blessing=Channel(type=ModelBlessing),
     ).with_id("LatestBlessed")
     blessed.add_upstream_node(scorecard)  # a fault of this run's own data or model should show first
-    baseline = BaselineScore(examples=examples, model=blessed.outputs["model"])
+    baseline = BaselineScore(
+        examples=examples, scorecard=scorecard.outputs["scorecard"], model=blessed.outputs["model"]
+    )
     gate = Gate(
         scorecard=scorecard.outputs["scorecard"],
         baseline=baseline.outputs["baseline"],

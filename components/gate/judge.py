@@ -8,11 +8,13 @@ from roadworthy.components.gate.budgets import Budgets, GateSettings
 from roadworthy.components.gate.limits import Limit, parse_latency, parse_quality, parse_size
 from roadworthy.components.gate.verdict import LAST_BLESSED, PARENT, Check, Judged, Verdict
 from roadworthy.components.scorecard.card import Baseline, Measured, Score, Scorecard
-from roadworthy.models.measure.results import Interval
+from roadworthy.models.measure.results import Interval, Slice
 
 # 0.86 - 0.85 is above 0.01 in binary floats. A billionth lets an exact limit pass and is less than one image of any
 # data set, or one byte of any ratio, makes.
 TOLERANCE: Final = 1e-9
+
+_NO_DROP: Final = ": inside the noise, no drop"
 
 # What each goal wants least of. The rest breaks ties, so that what is chosen is on the front, and the name so that no
 # order of inputs matters.
@@ -33,7 +35,7 @@ def judge(scorecard: Scorecard, baseline: Baseline | None, settings: GateSetting
     """Checks every variant against every budget, then chooses among those that passed all of them.
 
     A value passes when it is within its limit to 1e-9, so that exactly the limit passes. A drop in accuracy whose 95%
-    interval holds 0 counts as none.
+    interval holds 0 counts as none, and so does one in a slice whose limit is relative.
 
     Args:
         scorecard: the parent and its variants.
@@ -57,7 +59,7 @@ def judge(scorecard: Scorecard, baseline: Baseline | None, settings: GateSetting
         variants=judged,
         chosen=best.variant if best else None,
         front=tuple(score.variant for score in pareto_front(passed)),
-        warnings=tuple(_warnings(scorecard, settings.budgets)),
+        warnings=tuple(_warnings(scorecard, baseline, settings.budgets)),
     )
 
 
@@ -93,21 +95,34 @@ def _drops(score: Score, parent: Score, baseline: Baseline | None, limit: Limit)
     if score.parity is not None:
         yield _drop(score.parity.accuracy_drop, parent.accuracy, limit, PARENT, score.parity.drop_interval)
     else:
-        yield _drop(parent.accuracy - score.accuracy, parent.accuracy, limit, PARENT, _unpaired(parent, score))
-    if baseline is not None and baseline.model is not None:
-        last = baseline.model
-        yield _drop(last.accuracy - score.accuracy, last.accuracy, limit, LAST_BLESSED, _unpaired(last, score))
+        yield _unpaired_drop(score, parent, limit, PARENT)
+    if baseline is None or baseline.model is None:
+        return
+    last, parity = baseline.model, baseline.parities.get(score.variant)
+    if parity is not None:
+        yield _drop(parity.accuracy_drop, last.accuracy, limit, LAST_BLESSED, parity.drop_interval)
+    else:
+        yield _unpaired_drop(score, last, limit, LAST_BLESSED)
 
 
-def _drop(drop: float, reference: float, limit: Limit, against: Any, interval: Interval) -> Check:
-    noise = drop > 0 and interval.low <= 0
+def _unpaired_drop(score: Score, reference: Measured, limit: Limit, against: Any) -> Check:
+    drop, interval = reference.accuracy - score.accuracy, _unpaired(reference, score)
+    return _drop(drop, reference.accuracy, limit, against, interval, how=", not paired by image")
+
+
+def _drop(drop: float, reference: float, limit: Limit, against: Any, interval: Interval, *, how: str = "") -> Check:
+    noise = _is_noise(drop, interval)
     shown = (
-        f"{100 * drop:.2f} points, 95% interval {100 * interval.low:.2f} to {100 * interval.high:.2f}"
-        f"{': inside the noise, no drop' if noise else ''}"
+        f"{100 * drop:.2f} points, 95% interval {100 * interval.low:.2f} to {100 * interval.high:.2f}{how}"
+        f"{_NO_DROP if noise else ''}"
     )
     counted = 0.0 if noise else drop
     measured = counted / reference if limit.relative and reference else counted
     return _check("max_quality_drop", measured, limit.value, against=against, relative=limit.relative, note=shown)
+
+
+def _is_noise(drop: float, interval: Interval) -> bool:
+    return drop > 0 and interval.low <= 0
 
 
 def _unpaired(reference: Measured, score: Measured) -> Interval:
@@ -120,7 +135,7 @@ def _unpaired(reference: Measured, score: Measured) -> Interval:
 def _worst_slice(score: Score, parent: Score, limit: Limit) -> Check:
     """The slice that is nearest to, or furthest below, its own limit."""
     parents = {(one.feature, one.value): one.accuracy for one in parent.slices}
-    own = {(one.feature, one.value): one.accuracy for one in score.slices}
+    own = {(one.feature, one.value): one for one in score.slices}
     if not parents or own.keys() != parents.keys():
         return Check(
             budget="min_slice_quality",
@@ -129,15 +144,27 @@ def _worst_slice(score: Score, parent: Score, limit: Limit) -> Check:
             passed=False,
             note="no slices to judge: set scorecard.slices" if not parents else "its slices are not the parent's",
         )
-    checks = [
-        _at_least("min_slice_quality", accuracy, parents[key], limit, note="=".join(key))
-        for key, accuracy in own.items()
-    ]
-    return min(checks, key=lambda check: check.measured)
+    # Of slices that count alike, the one that lost most is told.
+    by_loss = sorted(own, key=lambda key: own[key].accuracy - parents[key])
+    return min((_slice_check(own[key], parents[key], limit) for key in by_loss), key=lambda check: check.measured)
 
 
-def _warnings(scorecard: Scorecard, budgets: Budgets) -> Iterator[str]:
-    """Where there are too few examples to tell a drop of the budget's size from noise."""
+def _slice_check(own: Slice, parents: float, limit: Limit) -> Check:
+    noise = _counts_as_parents(own, parents, limit)
+    shown = f"{own.feature}={own.value}: {own.accuracy:.4f} of {own.examples} images, the parent {parents:.4f}"
+    accuracy = parents if noise else own.accuracy
+    return _at_least("min_slice_quality", accuracy, parents, limit, note=f"{shown}{_NO_DROP if noise else ''}")
+
+
+def _counts_as_parents(own: Slice, parents: float, limit: Limit) -> bool:
+    """Whether a slice's drop is noise, where the limit is one on the drop: an absolute one is on what is measured."""
+    return limit.relative and own.drop_interval is not None and _is_noise(parents - own.accuracy, own.drop_interval)
+
+
+def _warnings(scorecard: Scorecard, baseline: Baseline | None, budgets: Budgets) -> Iterator[str]:
+    """What was left out, and where there are too few examples to tell a drop of the budget's size from noise."""
+    if baseline is not None and baseline.left_out:
+        yield baseline.left_out
     if budgets.max_quality_drop is None:
         return
     limit = parse_quality(budgets.max_quality_drop)
@@ -156,9 +183,14 @@ def _warnings(scorecard: Scorecard, budgets: Budgets) -> Iterator[str]:
 
 
 def _at_least(budget: str, measured: float, reference: float, limit: Limit, *, note: str = "") -> Check:
-    value = measured / reference if limit.relative and reference else measured
+    value = _share(measured, reference) if limit.relative else measured
     against = PARENT if limit.relative else None
     return _check(budget, value, limit.value, against=against, relative=limit.relative, note=note, least=True)
+
+
+def _share(measured: float, reference: float) -> float:
+    """Whatever is at least nothing keeps any share of nothing."""
+    return measured / reference if reference else 1.0
 
 
 def _at_most(budget: str, measured: float, reference: float, limit: Limit) -> Check:

@@ -1,5 +1,6 @@
 """Limits as people write them: a value with its unit, or a percentage of the parent's. Imports no TensorFlow."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,8 +76,8 @@ def _with_unit(written: float | str, units: Mapping[str, float], *, bare: bool) 
 
 
 def _positive(limit: Limit, written: float | str) -> Limit:
-    if limit.value <= 0:
-        raise ValueError(f"must be above 0. Received: {written!r}.")
+    if not 0 < limit.value < math.inf:
+        raise ValueError(f"must be above 0 and finite. Received: {written!r}.")
     return limit
 
 
@@ -95,7 +96,7 @@ def _checked_latency(written: str) -> str:
     return written
 
 
-# Kept as they were written, for messages and for files.
-QualityLimit = Annotated[Annotated[float, Field(ge=0, le=1)] | str, AfterValidator(_checked_quality)]
-SizeLimit = Annotated[Annotated[int, Field(gt=0)] | str, AfterValidator(_checked_size)]
+# Kept as they were written, for messages and for files. Strict, so that `yes` is not taken for 1.
+QualityLimit = Annotated[Annotated[float, Field(ge=0, le=1, strict=True)] | str, AfterValidator(_checked_quality)]
+SizeLimit = Annotated[Annotated[int, Field(gt=0, strict=True)] | str, AfterValidator(_checked_size)]
 LatencyLimit = Annotated[str, AfterValidator(_checked_latency)]

@@ -40,6 +40,7 @@ class Scorecard(Settings):
 
     split: str
     labels: tuple[str, ...] = Field(min_length=2, description="The classes, in the order of a confusion matrix.")
+    examples_sha256: str | None = Field(None, description="Of the examples measured on, in their order.")
     parent: Score
     variants: tuple[Score, ...] = ()
 
@@ -49,3 +50,7 @@ class Baseline(Settings):
 
     split: str
     model: Measured | None = None
+    parities: dict[str, Parity] = Field(
+        default_factory=dict, description="Each variant beside it, by name; none where the examples are others."
+    )
+    left_out: str | None = Field(None, description="Why the last blessed model can't be compared, where it can't be.")

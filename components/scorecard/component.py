@@ -83,6 +83,7 @@ class BaselineScoreSpec(ComponentSpec):
 
     INPUTS: ClassVar = {
         "examples": ChannelParameter(type=Examples),
+        "scorecard": ChannelParameter(type=ScorecardArtifact),
         "model": ChannelParameter(type=Model, optional=True),
     }
     OUTPUTS: ClassVar = {"baseline": ChannelParameter(type=BaselineArtifact)}
@@ -90,7 +91,7 @@ class BaselineScoreSpec(ComponentSpec):
 
 
 class BaselineScore(BaseBeamComponent):
-    """Measures quality and size of the last blessed model on this run's examples.
+    """Measures quality and size of the last blessed model on this run's examples, and this run's variants beside it.
 
     A node of its own, because the last blessed model changes when the heavy scorecard has no need to.
     Output `baseline` holds `baseline.json` (`card.Baseline`), whose model is null before the first blessing.
@@ -99,13 +100,22 @@ class BaselineScore(BaseBeamComponent):
     SPEC_CLASS = BaselineScoreSpec
     EXECUTOR_SPEC = BeamExecutorSpec(executor.BaselineExecutor)
 
-    def __init__(self, *, examples: BaseChannel, model: BaseChannel | None = None, split: str = "test") -> None:
+    def __init__(
+        self, *, examples: BaseChannel, scorecard: BaseChannel, model: BaseChannel | None = None, split: str = "test"
+    ) -> None:
         """Wires the component.
 
         Args:
             examples: Examples with the split.
+            scorecard: of this run, measured on the same.
             model: a Resolver's Model, which may be empty.
             split: which examples are measured on; the scorecard's.
         """
-        spec = BaselineScoreSpec(examples=examples, model=model, split=split, baseline=Channel(type=BaselineArtifact))
+        spec = BaselineScoreSpec(
+            examples=examples,
+            scorecard=scorecard,
+            model=model,
+            split=split,
+            baseline=Channel(type=BaselineArtifact),
+        )
         super().__init__(spec=spec)

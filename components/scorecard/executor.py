@@ -2,20 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from roadworthy.components.artifacts import Artifacts, split_globs
-from roadworthy.components.scorecard.card import BASELINE_FILE, SCORECARD_FILE, Baseline, Measured, Scorecard
-from roadworthy.components.scorecard.score import measure_exported, score_models
+from roadworthy.components.scorecard.baseline import score_baseline
+from roadworthy.components.scorecard.card import BASELINE_FILE, SCORECARD_FILE, Baseline, Scorecard
+from roadworthy.components.scorecard.score import PARENT, score_models
 from roadworthy.components.scorecard.variants import variant_models
-from roadworthy.models.measure.answers import read_truth
+from roadworthy.models.measure.records import records_sha256
 from roadworthy.serving.contract import ModelCard
-
-BASELINE: Final = "baseline"
 
 
 class ScorecardExecutor(BaseBeamExecutor):
@@ -24,10 +23,11 @@ class ScorecardExecutor(BaseBeamExecutor):
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Writes `scorecard.json`."""
         folder = Path(artifact_utils.get_single_uri(output_dict["scorecard"]))
-        models = {"parent": artifact_utils.get_single_instance(input_dict["parent"]), **variant_models(input_dict)}
+        files, split = split_globs(input_dict["examples"], exec_properties["split"]), exec_properties["split"]
+        models = {PARENT: artifact_utils.get_single_instance(input_dict["parent"]), **variant_models(input_dict)}
         parent, *variants = score_models(
             {name: version_dir(model) for name, model in models.items()},
-            files=split_globs(input_dict["examples"], exec_properties["split"]),
+            files=files,
             slices=json.loads(exec_properties["slices"]),
             latency_calls=exec_properties["latency_calls"],
             threads=exec_properties["threads"],
@@ -36,7 +36,13 @@ class ScorecardExecutor(BaseBeamExecutor):
             make_pipeline=self._make_beam_pipeline,
         )
         labels = ModelCard.read(Path(parent.uri)).labels
-        card = Scorecard(split=exec_properties["split"], labels=labels, parent=parent, variants=tuple(variants))
+        card = Scorecard(
+            split=split,
+            labels=labels,
+            examples_sha256=records_sha256(files),
+            parent=parent,
+            variants=tuple(variants),
+        )
         (folder / SCORECARD_FILE).write_text(card.model_dump_json(indent=2) + "\n")
 
 
@@ -45,21 +51,18 @@ class BaselineExecutor(BaseBeamExecutor):
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Writes `baseline.json`."""
-        folder = Path(artifact_utils.get_single_uri(output_dict["baseline"]))
-        model = self._measured(input_dict, folder, exec_properties) if input_dict.get("model") else None
-        baseline = Baseline(split=exec_properties["split"], model=model)
+        folder, split = Path(artifact_utils.get_single_uri(output_dict["baseline"])), exec_properties["split"]
+        baseline = Baseline(split=split)
+        if input_dict.get("model"):
+            baseline = score_baseline(
+                version_dir(artifact_utils.get_single_instance(input_dict["model"])),
+                scorecard_dir=Path(artifact_utils.get_single_uri(input_dict["scorecard"])),
+                files=split_globs(input_dict["examples"], split),
+                split=split,
+                out_dir=folder,
+                make_pipeline=self._make_beam_pipeline,
+            )
         (folder / BASELINE_FILE).write_text(baseline.model_dump_json(indent=2) + "\n")
-
-    def _measured(self, input_dict: Artifacts, folder: Path, exec_properties: dict[str, Any]) -> Measured:
-        files = split_globs(input_dict["examples"], exec_properties["split"])
-        return measure_exported(
-            version_dir(artifact_utils.get_single_instance(input_dict["model"])),
-            name=BASELINE,
-            files=files,
-            truth=read_truth(files),
-            out_dir=folder,
-            make_pipeline=self._make_beam_pipeline,
-        )
 
 
 def version_dir(model: Any) -> Path:

@@ -11,7 +11,7 @@ from roadworthy.models.measure.answers import Truth, read_answers, read_truth, w
 from roadworthy.models.measure.latency_process import measure_latency_apart
 from roadworthy.models.measure.layers import measure_layers, sparsity_of
 from roadworthy.models.measure.memory_process import measure_memory
-from roadworthy.models.measure.quality import parity_of, quality_of
+from roadworthy.models.measure.quality import parity_of, quality_of, slices_beside
 from roadworthy.models.measure.records import first_images
 from roadworthy.models.measure.results import Latency
 from roadworthy.models.measure.size import measure_size
@@ -19,6 +19,7 @@ from roadworthy.serving.contract import LITERT_FILE, ModelCard
 
 TIMED_IMAGES: Final = 64
 REMEMBERED_IMAGES: Final = 8
+PARENT: Final = "parent"
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +54,7 @@ def score_models(
     latencies = measure_latency_apart(
         list(version_dirs.values()), images, calls=latency_calls, threads=threads, batch=batch
     )
-    (parent, _), *_ = version_dirs.items()
-    scores = []
+    parent, scores = next(iter(version_dirs)), []
     for (name, folder), latency in zip(version_dirs.items(), latencies, strict=True):
         _log.info("Measuring %s", name)
         measured = measure_exported(
@@ -63,7 +63,11 @@ def score_models(
         score = _score(measured, folder, latency=latency, images=images[:REMEMBERED_IMAGES])
         if name != parent:
             parents, own = (read_answers(answers_file(out_dir, which)) for which in (parent, name))
-            score = score.model_copy(update={"parity": parity_of(parents, own, truth)})
+            beside = {
+                "parity": parity_of(parents, own, truth),
+                "slices": slices_beside(parents, own, truth, score.slices),
+            }
+            score = score.model_copy(update=beside)
         scores.append(score)
     return scores
 

@@ -10,6 +10,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tfx_bsl.tfxio import tf_example_record
 
 from roadworthy.models.measure.answers import BATCH_SIZE
+from roadworthy.models.measure.quality import agrees
 from roadworthy.models.measure.results import Quality
 from roadworthy.serving.contract import EXAMPLES_SIGNATURE, LABEL_INDEX_KEY, LABEL_TEXT_KEY, SCORES
 from roadworthy.serving.errors import DataError
@@ -32,10 +33,10 @@ def check_tfma_agrees(
 
     Raises:
         DataError: the split has no example.
-        RuntimeError: TFMA finds another figure.
+        RuntimeError: TFMA finds other figures.
     """
     accuracy, recall, examples = measure_with_tfma(version_dir, files, out_dir=out_dir, make_pipeline=make_pipeline)
-    if (accuracy, recall, examples) != (quality.accuracy, quality.recall, quality.examples):
+    if not agrees(quality, accuracy=accuracy, recall=recall, examples=examples):
         raise RuntimeError(
             f"{version_dir} must do as well by TFMA as by our own code: {quality.accuracy} on {quality.examples} "
             f"examples, recall {quality.recall}. Received from TFMA: {accuracy} on {examples}, recall {recall}."

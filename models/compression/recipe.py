@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import ClassVar, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from roadworthy.models.config import ModelSettings, Settings
 
@@ -177,6 +177,13 @@ class Recipe(Settings):
 
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,40}$", description="Names the variant and its pipeline node.")
     steps: tuple[Step, ...] = Field(min_length=1)
+
+    @field_validator("name")
+    @classmethod
+    def _is_no_model_of_the_runs(cls, name: str) -> str:
+        if name == "parent":
+            raise ValueError("must not be parent: the trained model that variants are compared with is called so.")
+        return name
 
     @model_validator(mode="after")
     def _steps_agree(self) -> "Recipe":

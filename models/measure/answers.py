@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from roadworthy.models.measure.records import read_features, serialized_batches
 from roadworthy.serving.contract import EXAMPLES_INPUT, EXAMPLES_SIGNATURE, LABEL_INDEX_KEY, SCORES, ModelCard
-from roadworthy.serving.errors import DataError
+from roadworthy.serving.errors import DataError, ModelError
 from roadworthy.serving.servables.open import open_servable
 
 BATCH_SIZE: Final = 64
@@ -60,6 +60,7 @@ def write_answers(
 
     Raises:
         DataError: a label index the model has no class for.
+        ModelError: a score is not a finite number.
         ServeError: the version can't be loaded.
     """
     classes = len(ModelCard.read(version_dir).labels)
@@ -71,6 +72,7 @@ def write_answers(
         start = 0
         for records in serialized_batches(files, batch_size=batch_size):
             answers = _ask(servable, records)
+            _check_finite(answers, version_dir)
             scores[start : start + len(answers)] = answers
             start += len(answers)
     finally:
@@ -94,4 +96,15 @@ def _check_labels(labels: npt.NDArray[np.int64], classes: int) -> None:
         raise DataError(
             f"{LABEL_INDEX_KEY} must be in [0, {classes}), the model's classes. "
             f"Received: {labels.min()} to {labels.max()}. Train and measure on the same data."
+        )
+
+
+def _check_finite(scores: npt.NDArray[np.float32], version_dir: Path) -> None:
+    """Nothing can be said of a model whose scores are no numbers: the highest of them would be any."""
+    bad = int(np.count_nonzero(~np.isfinite(scores).all(axis=1)))
+    if bad:
+        raise ModelError(
+            f"{version_dir}: the variant {ModelCard.read(version_dir).variant} must answer with finite scores. "
+            f"Received: NaN or infinity for {bad} of {len(scores)} images. Leave its recipe out, or train it at a "
+            "lower learning rate; float16 holds nothing above 65504."
         )

@@ -1,6 +1,6 @@
 """Quality of a classifier from its answers: the one metric code, whatever format the answers come from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,7 @@ def confusion(truth: npt.NDArray[np.int64], answered: npt.NDArray[np.int64], *, 
 
 
 def parity_of(parent: Scores, variant: Scores, truth: Truth) -> Parity:
-    """A variant's answers beside its parent's.
+    """A variant's answers beside its parent's, or beside those of any other model of the same classes.
 
     Args:
         parent: float32[examples, classes].
@@ -64,6 +64,44 @@ def parity_of(parent: Scores, variant: Scores, truth: Truth) -> Parity:
         accuracy_drop=float(np.mean(parents == truth.labels) - np.mean(answered == truth.labels)),
         drop_interval=drop_interval(parents == truth.labels, answered == truth.labels),
     )
+
+
+def slices_beside(parent: Scores, variant: Scores, truth: Truth, slices: Sequence[Slice]) -> tuple[Slice, ...]:
+    """A variant's slices, each with the interval of what it lost against the parent's.
+
+    Args:
+        parent: float32[examples, classes].
+        variant: likewise, of the same examples.
+        truth: of the same examples.
+        slices: the variant's, as `quality_of` gave them.
+    """
+    parents, own = (scores.argmax(axis=1) == truth.labels for scores in (parent, variant))
+
+    def compared(one: Slice) -> Slice:
+        members = truth.features[one.feature] == one.value
+        return one.model_copy(update={"drop_interval": drop_interval(parents[members], own[members])})
+
+    return tuple(compared(one) for one in slices)
+
+
+def agrees(quality: Quality, *, accuracy: float, recall: Mapping[str, float], examples: int) -> bool:
+    """Whether others found the same of a model, save for the few answers that turn with the company they are asked in.
+
+    Whoever cuts the batches elsewhere adds floats in another order; the last digits can decide between two classes
+    that are all but equal. One answer in a thousand may differ, and one in any case.
+
+    Args:
+        quality: what was found here.
+        accuracy: what the others found.
+        recall: theirs, by label.
+        examples: theirs.
+    """
+    if examples != quality.examples or recall.keys() != quality.recall.keys():
+        return False
+    sizes = [size for size in map(sum, quality.confusion) if size]
+    turned = [(accuracy - quality.accuracy) * examples]
+    turned += [(recall[label] - own) * size for (label, own), size in zip(quality.recall.items(), sizes, strict=True)]
+    return max(map(abs, turned)) < max(1, examples // 1000) + 0.5
 
 
 def _slices(right: npt.NDArray[np.bool_], truth: Truth) -> Iterator[Slice]:

@@ -20,6 +20,9 @@ class Slice(Settings):
     examples: int = Field(gt=0)
     accuracy: float = Field(ge=0, le=1)
     interval: Interval
+    drop_interval: Interval | None = Field(
+        None, description="Of how much less than the parent's it is, paired by example; null where none is beside it."
+    )
 
 
 class Quality(Settings):
@@ -34,12 +37,12 @@ class Quality(Settings):
 
 
 class Parity(Settings):
-    """A variant's answers beside its parent's, on the same examples."""
+    """A model's answers beside another's, its parent's or the last blessed model's, on the same examples."""
 
     agreement: float = Field(ge=0, le=1, description="Share of examples both give the same label.")
     max_difference: float = Field(ge=0, description="Largest difference of a score.")
     mean_difference: float = Field(ge=0, description="Mean absolute difference of the scores.")
-    accuracy_drop: float = Field(description="The parent's accuracy less the variant's.")
+    accuracy_drop: float = Field(description="The other's accuracy less its own.")
     drop_interval: Interval = Field(description="Of the drop, paired by example; it holds 0 when the drop is noise.")
 
 

@@ -66,7 +66,7 @@ class Road:
             model=Channel(type=Model),
             model_blessing=Channel(type=ModelBlessing),
         ).with_id("LastBlessed")
-        baseline = BaselineScore(model=resolver.outputs["model"], **inputs)
+        baseline = BaselineScore(scorecard=scorecard.outputs["scorecard"], model=resolver.outputs["model"], **inputs)
         gate = Gate(
             scorecard=scorecard.outputs["scorecard"],
             baseline=baseline.outputs["baseline"],
@@ -162,6 +162,7 @@ def test_the_scorecard_holds_parent_and_variant_measured_from_their_files(first,
     assert int8.parity.agreement > 0.8
     assert [record.step.kind for record in int8.steps] == ["quantize"]
     assert {one.value for one in int8.slices} == set(LABELS)
+    assert all(one.drop_interval is not None for one in int8.slices)
     assert np.sum(int8.confusion) == int8.examples
     assert {layer.dtype for layer in int8.layers} == {"int8"}
     assert int8.peak_memory_bytes < scorecard.parent.peak_memory_bytes
@@ -213,6 +214,12 @@ def test_the_next_run_compares_with_the_variant_that_was_blessed(first, second):
         "last blessed",
         "parent",
     ]
+
+
+def test_the_variants_are_compared_with_it_image_by_image(second):
+    beside = read_baseline(second[0]).parities["int8"]
+    assert (beside.agreement, beside.max_difference, beside.accuracy_drop) == (1, 0, 0)
+    assert not any("not paired" in check.note for check in read_verdict(second[0]).variants[0].checks)
 
 
 def test_the_next_run_takes_the_heavy_nodes_from_the_cache_and_pushes_nothing_new(second):

@@ -14,8 +14,9 @@ def score(
     examples: int = 1000,
     drop: tuple[float, float, float] | None = None,
     slices: dict[str, float] | None = None,
+    slice_drops: dict[str, tuple[float, float]] | None = None,
 ) -> Score:
-    """One model; `drop` is against its parent, with the ends of its interval."""
+    """One model; `drop` is against its parent, with the ends of its interval; `slice_drops` are intervals alone."""
     surely = Interval(low=accuracy - 1e-4, high=accuracy + 1e-4)
     return Score(
         variant=variant,
@@ -27,7 +28,14 @@ def score(
         examples=examples,
         confusion=((examples - 3, 1), (2, 0)),
         slices=tuple(
-            Slice(feature="kind", value=value, examples=10, accuracy=share, interval=surely)
+            Slice(
+                feature="kind",
+                value=value,
+                examples=10,
+                accuracy=share,
+                interval=surely,
+                drop_interval=_interval((slice_drops or {}).get(value)),
+            )
             for value, share in (slices or {}).items()
         ),
         quality_source="litert",
@@ -46,6 +54,10 @@ def score(
         ),
         parity=None if drop is None else parity(*drop),
     )
+
+
+def _interval(ends: tuple[float, float] | None) -> Interval | None:
+    return None if ends is None else Interval(low=ends[0], high=ends[1])
 
 
 def parity(drop: float, low: float, high: float) -> Parity:

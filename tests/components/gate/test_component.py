@@ -34,7 +34,7 @@ def test_it_and_the_scorecard_compile_for_kubeflow(tmp_path):
     models = {name: channel_of(Model, uri=f"gs://models/{name}") for name in ("int8", "pruned-int8")}
     parent, examples = channel_of(Model, uri="gs://models/parent"), channel_of(Examples, uri="gs://examples")
     scorecard = Scorecard(parent=parent, examples=examples, variants=models)
-    baseline = BaselineScore(examples=examples, model=parent)
+    baseline = BaselineScore(examples=examples, scorecard=scorecard.outputs["scorecard"], model=parent)
     judged = Gate(
         scorecard=scorecard.outputs["scorecard"],
         baseline=baseline.outputs["baseline"],

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.scores import score
+from contracts.scores import parity, score
 from contracts.scores import scorecard as card
 from roadworthy.components.gate.budgets import Budgets, GateSettings
 from roadworthy.components.gate.judge import GOALS, judge, pareto_front
@@ -12,9 +12,9 @@ from roadworthy.components.scorecard.card import Baseline, Measured
 NO_BUDGETS = dict.fromkeys(Budgets.model_fields)
 
 
-def baseline(accuracy, split="test"):
+def baseline(accuracy, split="test", **parities):
     old = dict(score("old", accuracy=accuracy))
-    return Baseline(split=split, model=Measured(**{key: old[key] for key in Measured.model_fields}))
+    return Baseline(split=split, model=Measured(**{key: old[key] for key in Measured.model_fields}), parities=parities)
 
 
 def budgets(**limits):
@@ -123,9 +123,9 @@ def test_the_explanation_names_every_missed_budget_with_value_and_limit():
         "bad: missed",
         "  min_accuracy must be at least 0.8. Measured: 0.7",
         "  max_quality_drop against the parent model must be at most 0.01. Measured: 0.16"
-        " (16.00 points, 95% interval 15.99 to 16.01)",
+        " (16.00 points, 95% interval 15.99 to 16.01, not paired by image)",
         "  max_quality_drop against the last blessed model must be at most 0.01. Measured: 0.05"
-        " (5.00 points, 95% interval 4.99 to 5.01)",
+        " (5.00 points, 95% interval 4.99 to 5.01, not paired by image)",
         "  max_size against the parent model must be at most 30%. Measured: 40.00%",
         "good: chosen, the smallest that passed",
     ]
@@ -163,13 +163,52 @@ def test_the_worst_slice_is_held_to_its_limit(limit, chosen):
     parent, variant = {"day": 0.9, "night": 0.8}, {"day": 0.9, "night": 0.6}
     verdict = judge(card(score(slices=variant), slices=parent), None, budgets(min_slice_quality=limit))
     assert verdict.chosen == chosen
-    assert verdict.variants[0].checks[0].note == "kind=night"
+    assert verdict.variants[0].checks[0].note == "kind=night: 0.6000 of 10 images, the parent 0.8000"
 
 
 def test_slices_that_were_not_measured_hold_nothing():
     verdict = judge(card(score()), None, budgets(min_slice_quality=0.1))
     assert verdict.missed("int8") == ("min_slice_quality",)
     assert "set scorecard.slices" in verdict.explain()
+
+
+@pytest.mark.parametrize(("low", "missed"), [(-0.001, ()), (0.001, ("max_quality_drop (last blessed)",))])
+def test_the_drop_against_the_last_blessed_model_is_paired_where_it_can_be(low, missed):
+    beside = parity(0.03, low, 0.06)
+    verdict = judge(card(score(accuracy=0.86)), baseline(0.89, int8=beside), budgets(max_quality_drop=0.01))
+    assert verdict.missed("int8") == missed
+    assert "not paired" not in verdict.variants[0].checks[-1].note
+
+
+def test_a_last_blessed_model_of_other_images_is_compared_unpaired_and_it_is_said():
+    verdict = judge(card(score(accuracy=0.86)), baseline(0.88), budgets(max_quality_drop=0.01))
+    assert "not paired by image" in verdict.explain()
+
+
+def test_a_last_blessed_model_that_was_left_out_is_a_warning_and_no_budget():
+    verdict = judge(card(score()), Baseline(split="test", left_out="It knows other classes."), GateSettings())
+    assert verdict.warnings == ("It knows other classes.",)
+    assert [check.against for check in verdict.variants[0].checks] == ["parent"]
+
+
+def test_a_slice_on_which_the_parent_is_never_right_refuses_nobody():
+    nothing = {"day": 0.9, "night": 0.0}
+    verdict = judge(card(score(slices=nothing), slices=nothing), None, budgets(min_slice_quality="95%"))
+    assert verdict.blessed
+
+
+@pytest.mark.parametrize(("limit", "chosen"), [("95%", "int8"), (0.8, None)], ids=["relative", "absolute"])
+def test_a_slices_drop_inside_the_noise_is_no_drop_but_a_floor_is_a_floor(limit, chosen):
+    variant = score(slices={"day": 0.9, "night": 0.7}, slice_drops={"day": (0, 0), "night": (-0.1, 0.3)})
+    verdict = judge(card(variant, slices={"day": 0.9, "night": 0.8}), None, budgets(min_slice_quality=limit))
+    assert verdict.chosen == chosen
+    assert ("inside the noise, no drop" in verdict.variants[0].checks[0].note) == (chosen is not None)
+
+
+def test_a_slices_drop_outside_the_noise_counts():
+    variant = score(slices={"night": 0.7}, slice_drops={"night": (0.01, 0.2)})
+    verdict = judge(card(variant, slices={"night": 0.8}), None, budgets(min_slice_quality="95%"))
+    assert verdict.missed("int8") == ("min_slice_quality",)
 
 
 SMALL = score("small", gzipped=100, p95_ms=3, accuracy=0.80)
@@ -205,3 +244,69 @@ def test_every_model_is_on_the_front_or_beaten_by_one_that_is(figures):
     for one in scores:
         assert (one in front) == (not any(beats(other, one) for other in scores))
     assert all(min(scores, key=goal) in front for goal in GOALS.values())
+
+
+SHARES = st.integers(0, 20).map(lambda twentieths: twentieths / 20)
+
+
+@st.composite
+def variants(draw):
+    """A variant with any figures, and a drop whose interval may hold 0 or not."""
+    accuracy, night = draw(SHARES), draw(SHARES)
+    low, wide = draw(st.integers(-4, 4)) / 20, draw(st.integers(0, 8)) / 20
+    return {
+        "accuracy": accuracy,
+        "size": draw(st.integers(1, 2000)),
+        "gzipped": draw(st.integers(1, 20)),
+        "p95_ms": float(draw(st.integers(1, 20))),
+        "drop": draw(st.sampled_from([None, (0.86 - accuracy, low, low + wide)])),
+        "slices": {"night": night},
+        "slice_drops": draw(st.sampled_from([None, {"night": (low, low + wide)}])),
+    }
+
+
+@st.composite
+def loosened(draw):
+    """Every budget twice, the second time no stricter: higher where it is a most, lower where a least, or absent."""
+    tight, loose = {}, {}
+    for name in NO_BUDGETS:
+        percent = [draw(st.integers(1, 100)) for _ in range(2)]
+        first, second = sorted(percent, reverse=name.startswith("min_"))
+        form = draw(st.sampled_from(["{}%", *([] if name.startswith("max_l") else ["absolute"])]))
+
+        def written(value, name=name, form=form):
+            if form != "absolute":
+                return form.format(value)
+            return value * 20 if name == "max_size" else value / 100
+
+        tight[name] = written(first)
+        loose[name] = draw(st.sampled_from([written(second), None]))
+    return tight, loose
+
+
+@given(st.lists(variants(), min_size=1, max_size=4), loosened(), st.sampled_from(sorted(GOALS)), SHARES)
+def test_loosening_budgets_refuses_nothing_that_passed_and_what_is_chosen_is_on_the_front(
+    figures, limits, goal, last_accuracy
+):
+    scores = [score(f"v{place}", **figure) for place, figure in enumerate(figures)]
+    whole, last = card(*scores, slices={"night": 0.5}), baseline(last_accuracy)
+    tight, loose = (judge(whole, last, GateSettings(budgets=Budgets(**NO_BUDGETS | one), goal=goal)) for one in limits)
+    assert {one.variant for one in tight.variants if one.passed} <= {
+        one.variant for one in loose.variants if one.passed
+    }
+    for verdict in (tight, loose):
+        passed = {one.variant for one in verdict.variants if one.passed}
+        assert verdict.blessed == bool(passed)
+        assert set(verdict.front) <= passed
+        assert verdict.chosen is None or verdict.chosen in verdict.front
+        assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+@given(st.lists(variants(), min_size=2, max_size=5), st.sampled_from(sorted(GOALS)), st.randoms())
+def test_the_order_of_the_variants_decides_nothing(figures, goal, shuffling):
+    scores = [score(f"v{place}", **figure) for place, figure in enumerate(figures)]
+    settings = GateSettings(budgets=Budgets(max_quality_drop=0.05), goal=goal)
+    verdict = judge(card(*scores), None, settings)
+    shuffling.shuffle(scores)
+    again = judge(card(*scores), None, settings)
+    assert (again.chosen, set(again.front)) == (verdict.chosen, set(verdict.front))

@@ -2,6 +2,7 @@ import pytest
 from tfx.types.standard_artifacts import Examples, Model
 
 from contracts.component import channel_of, check_component
+from roadworthy.components.scorecard.artifacts import ScorecardArtifact
 from roadworthy.components.scorecard.component import BaselineScore, Scorecard
 from roadworthy.components.scorecard.variants import input_key, variant_models
 
@@ -39,4 +40,5 @@ def test_a_variants_name_is_had_back_from_its_input(name):
 
 @pytest.mark.parametrize("model", [True, False], ids=["with a model", "without"])
 def test_the_baseline_keeps_the_component_contract(model):
-    check_component(BaselineScore(examples=channel_of(Examples), model=channel_of(Model) if model else None))
+    inputs = {"examples": channel_of(Examples), "scorecard": channel_of(ScorecardArtifact)}
+    check_component(BaselineScore(**inputs, model=channel_of(Model) if model else None))

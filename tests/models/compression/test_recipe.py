@@ -29,7 +29,7 @@ def test_sparsity_is_a_share_between_none_and_all(sparsity):
         Prune(sparsity=sparsity)
 
 
-@pytest.mark.parametrize("name", ["", "Int8", "../up", "a" * 42, "-x"])
+@pytest.mark.parametrize("name", ["", "Int8", "../up", "a" * 42, "-x", "parent"])
 def test_a_name_is_fit_for_a_folder_and_a_pipeline_node(name):
     with pytest.raises(ValidationError, match="name"):
         Recipe.model_validate({"name": name, "steps": [{"quantize": {}}]})

@@ -1,12 +1,14 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from contracts.digits import LABELS, PER_CLASS, digits, example
+from contracts.digits import CARD, LABELS, PER_CLASS, classifier, digits, example
+from roadworthy.models.export import export_litert
 from roadworthy.models.measure.answers import read_answers, read_truth, write_answers
 from roadworthy.models.measure.quality import quality_of
 from roadworthy.serving.contract import FILENAME_KEY, LABEL_INDEX_KEY, LABEL_TEXT_KEY
-from roadworthy.serving.errors import DataError
+from roadworthy.serving.errors import DataError, ModelError
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,19 @@ def test_examples_of_other_classes_are_refused_and_nothing_is_written(saved_mode
     with pytest.raises(DataError, match=r"must be in \[0, 4\).*9 to 9"):
         answers(saved_model, [f"{tmp_path}/*.gz"], tmp_path / "answers.npy")
     assert not (tmp_path / "answers.npy").exists()
+
+
+def test_a_model_whose_scores_are_no_numbers_is_named(files, tmp_path):
+    model = broken(classifier(), kernel=np.nan)
+    export_litert(tf.lite.TFLiteConverter.from_keras_model(model).convert(), CARD, tmp_path / "1")
+    with pytest.raises(ModelError, match=r"the variant parent must answer with finite.*NaN or infinity for 60 of 60"):
+        answers(tmp_path / "1", files, tmp_path / "answers.npy")
+
+
+def broken(model, *, kernel):
+    copy = keras.models.clone_model(model)
+    copy.set_weights([np.full_like(weights, kernel) for weights in model.get_weights()])
+    return copy
 
 
 def test_a_feature_that_examples_lack_is_named(files):

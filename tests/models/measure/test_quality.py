@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.metrics import accuracy_score, recall_score
 
 from roadworthy.models.measure.answers import Truth
-from roadworthy.models.measure.quality import confusion, parity_of, quality_of
+from roadworthy.models.measure.quality import agrees, confusion, parity_of, quality_of, slices_beside
 
 LABELS = ("a", "b", "c")
 
@@ -65,3 +65,28 @@ def test_parity_is_of_answers_and_of_scores():
     assert parity.max_difference == 1
     assert parity.mean_difference == pytest.approx((0.2 + 0.8 + 0 + 2) / 12)
     assert parity.drop_interval.low < 0 < parity.drop_interval.high
+
+
+def test_what_a_slice_lost_is_paired_by_example():
+    truth = truth_of([0] * 20, kind=["day"] * 10 + ["night"] * 10)
+    parent, variant = one_hot([0] * 20), one_hot([0] * 10 + [0] * 4 + [1] * 6)
+    day, night = slices_beside(parent, variant, truth, quality_of(variant, truth, LABELS).slices)
+    assert (day.drop_interval.low, day.drop_interval.high) == (0, 0)
+    assert 0 < night.drop_interval.low < 0.6 < night.drop_interval.high
+
+
+@pytest.mark.parametrize(
+    ("others", "same"),
+    [
+        ({}, True),
+        ({"accuracy": 0.7, "recall": {"a": 0.8, "c": 0.6}}, True),
+        ({"accuracy": 0.6, "recall": {"a": 0.8, "c": 0.4}}, False),
+        ({"recall": {"a": 0.4, "c": 1.0}}, False),
+        ({"recall": {"a": 0.8, "b": 0.8}}, False),
+        ({"examples": 11}, False),
+    ],
+    ids=["equal", "one answer turned", "two turned", "other answers", "other classes", "other examples"],
+)
+def test_others_may_find_one_answer_differently_and_no_more(others, same):
+    quality = quality_of(one_hot([0] * 4 + [1] + [2] * 4 + [0]), truth_of([0] * 5 + [2] * 5), LABELS)
+    assert agrees(quality, **{"accuracy": 0.8, "recall": {"a": 0.8, "c": 0.8}, "examples": 10} | others) is same
