@@ -1,13 +1,17 @@
 """`roadworthy run`: a config, from data to a published model."""
 
+import contextlib
 import datetime
 import json
 import os
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
+
+from roadworthy.serving.errors import RoadworthyError
 
 if TYPE_CHECKING:
     from roadworthy.pipeline.config import RunConfig
@@ -61,17 +65,20 @@ def run_and_tell(settings: "RunConfig", *, as_json: bool, all_variants: Path | N
     from roadworthy.pipeline.report.record import write_record
     from roadworthy.serving.errors import BudgetMissed
 
-    stamp = datetime.datetime.now(tz=datetime.UTC).strftime("%Y%m%dT%H%M%S")
-    log = settings.output / "logs" / f"{stamp}-{os.getpid()}.log"
+    started = datetime.datetime.now(tz=datetime.UTC)
+    log = settings.output / "logs" / f"{started:%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    events: list[NodeEvent] = []
     with libraries_to(log, machine_stdout=as_json) as terminal:
         try:
-            outcome = _execute(settings, terminal)
+            outcome = _execute(settings, terminal, events)
             if all_variants is not None:
                 outcome = outcome.with_published(all_variants)
             record = write_record(outcome.record(settings), settings.output)
-        except BaseException:
+        except BaseException as error:
             traceback.print_exc()  # into the log, which keeps the whole story
             print(f"  The libraries' own messages are in {log}", file=terminal)
+            if events:
+                _keep_failure(settings, error, events, started=started, log=log, terminal=terminal)
             raise
     click.echo(
         json.dumps(outcome.document(), indent=2)
@@ -82,7 +89,34 @@ def run_and_tell(settings: "RunConfig", *, as_json: bool, all_variants: Path | N
         raise BudgetMissed(f"No variant stays within every budget, so nothing was pushed.\n{outcome.verdict.explain()}")
 
 
-def _execute(settings: "RunConfig", terminal: TextIO) -> "Outcome":
+def _keep_failure(
+    settings: "RunConfig",
+    error: BaseException,
+    events: "Sequence[NodeEvent]",
+    *,
+    started: datetime.datetime,
+    log: Path,
+    terminal: TextIO,
+) -> None:
+    """Records how far the run came. Where even that can't be written, the error itself is what has to be told."""
+    from roadworthy.pipeline.report.record import Failure, Node, RunRecord, write_record
+
+    interrupted = isinstance(error, KeyboardInterrupt)
+    message = str(error) if isinstance(error, RoadworthyError) else f"{type(error).__name__}: {error}".rstrip(": ")
+    ended = [event for event in events if event.state != "running"]
+    failed = events[-1].node if events[-1].state in {"running", "failed"} else None
+    record = RunRecord(
+        run_id=started.isoformat(timespec="milliseconds"),
+        seconds=round((datetime.datetime.now(tz=datetime.UTC) - started).total_seconds(), 1),
+        nodes=tuple(Node(node=one.node, state=one.state, seconds=round(one.seconds, 1)) for one in ended),
+        config=settings.model_dump(mode="json", exclude_none=True),
+        failure=Failure(node=failed, message=message, interrupted=interrupted, log=str(log)),
+    )
+    with contextlib.suppress(OSError):
+        print(f"  For a page to read: roadworthy report {write_record(record, settings.output)}", file=terminal)
+
+
+def _execute(settings: "RunConfig", terminal: TextIO, events: "list[NodeEvent]") -> "Outcome":
     _fetch(settings, terminal)
     print("loading TFX …", file=terminal)
     from roadworthy.pipeline.runners.local import only_run, run_local
@@ -90,7 +124,11 @@ def _execute(settings: "RunConfig", terminal: TextIO) -> "Outcome":
     with only_run(settings.output):
         from roadworthy.pipeline.build import build_pipeline
 
-        result = run_local(build_pipeline(settings), on_event=lambda event: _say(event, terminal))
+        def told(event: "NodeEvent") -> None:
+            events.append(event)
+            _say(event, terminal)
+
+        result = run_local(build_pipeline(settings), on_event=told)
     from roadworthy.pipeline.outcome import read_outcome
 
     return read_outcome(result)

@@ -1,5 +1,10 @@
 """A run as one HTML page that needs nothing beside itself. Imports no TensorFlow or TFX."""
 
+import datetime
+import heapq
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import jinja2
@@ -7,15 +12,28 @@ from markupsafe import Markup
 
 from roadworthy.components.gate.verdict import Verdict
 from roadworthy.components.scorecard.card import Score, Scorecard
-from roadworthy.pipeline.report.chart import point_of, scatter
+from roadworthy.pipeline.report.chart import SHAPES, point_of, scatter, symbol
 from roadworthy.pipeline.report.record import RunRecord
 
 _TEMPLATE: Final = "page.html.j2"
+# Classes of the largest confusion matrix that is shown whole.
+LARGEST_MATRIX: Final = 30
+_CONFUSED_PAIRS: Final = 30
 _UNITS: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
+@dataclass(frozen=True)
+class Confused:
+    """Images of one class that were answered with another."""
+
+    truth: str
+    answer: str
+    images: int
+    of: int
+
+
 def render(record: RunRecord) -> str:
-    """The whole page; every text of the run is escaped."""
+    """The whole page; every text of the run is escaped. Of a run that failed, what there is."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("roadworthy.pipeline", "report"),
         autoescape=True,
@@ -23,21 +41,34 @@ def render(record: RunRecord) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"bytes": as_bytes, "percent": as_percent, "share": as_share}
+    environment.filters |= {"bytes": as_bytes, "percent": as_percent, "share": as_share, "moment": as_moment}
     scorecard, verdict = record.scorecard, record.verdict
-    models = (scorecard.parent, *scorecard.variants)
     return environment.get_template(_TEMPLATE).render(
         record=record,
         name=record.config.get("name", "run"),
-        models=models,
-        parent=scorecard.parent,
-        labels=scorecard.labels,
+        config=json.dumps(record.config, indent=2, ensure_ascii=False),
+        data_labels=sorted({label for split in record.splits for label in split.labels}),
+        scorecard=scorecard,
         verdict=verdict,
-        fates={score.variant: fate(score.variant, verdict) for score in scorecard.variants},
-        judged={one.variant: one for one in verdict.variants},
-        charts=charts(scorecard, verdict),
-        heat=heat,
+        **(_measured(scorecard, verdict) if scorecard and verdict else {}),
     )
+
+
+def _measured(scorecard: Scorecard, verdict: Verdict) -> dict[str, Any]:
+    """What the parts of the page show that a finished run alone has."""
+    models = (scorecard.parent, *scorecard.variants)
+    return {
+        "models": models,
+        "parent": scorecard.parent,
+        "labels": scorecard.labels,
+        "kinds": {score.variant: kind_of(score, verdict) for score in models},
+        "fates": {score.variant: fate(score.variant, verdict) for score in scorecard.variants},
+        "symbols": {kind: Markup(symbol(kind)) for kind in SHAPES},  # noqa: S704 - no text of the run
+        "charts": charts(scorecard, verdict),
+        "heat": heat,
+        "largest_matrix": LARGEST_MATRIX,
+        "confused": lambda score: confused(score, scorecard.labels),
+    }
 
 
 def charts(scorecard: Scorecard, verdict: Verdict) -> list[dict[str, Any]]:
@@ -57,8 +88,8 @@ def charts(scorecard: Scorecard, verdict: Verdict) -> list[dict[str, Any]]:
     latency = drawn(
         lambda score: score.latency.p95_ms,
         title="Accuracy against latency",
-        x_title="p95 latency at batch 1, ms, logarithmic",
-        x_text=lambda value: f"{value:.2g}",
+        x_title="p95 latency of one image, ms, logarithmic",
+        x_text=lambda value: f"{value:.3g} ms",
     )
     # Both are built of escaped texts alone.
     return [
@@ -109,3 +140,20 @@ def as_share(value: float) -> str:
 def heat(count: int, of: int) -> str:
     """How dark a cell of a confusion matrix is, a share from 0 to 1 of its row."""
     return f"{count / of if of else 0:.3f}"
+
+
+def confused(score: Score, labels: Sequence[str]) -> list[Confused]:
+    """The pairs of classes that a model confuses most, most images first."""
+    pairs = (
+        Confused(labels[truth], labels[answer], images, sum(row))
+        for truth, row in enumerate(score.confusion)
+        for answer, images in enumerate(row)
+        if images and truth != answer
+    )
+    return heapq.nlargest(_CONFUSED_PAIRS, pairs, key=lambda pair: pair.images)
+
+
+def as_moment(run_id: str) -> str:
+    """2026-01-02T03:04:05.678+00:00 as 2026-01-02 03:04:05 UTC."""
+    moment = datetime.datetime.fromisoformat(run_id)
+    return f"{moment.replace(tzinfo=moment.tzinfo or datetime.UTC).astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -28,8 +28,17 @@ class Node(Settings):
     seconds: float
 
 
+class Failure(Settings):
+    """How far a run came that did not end well."""
+
+    node: str | None = Field(None, description="That failed, or was running when the run was interrupted.")
+    message: str
+    interrupted: bool = False
+    log: str | None = Field(None, description="File of the libraries' own messages.")
+
+
 class RunRecord(Settings):
-    """A finished run."""
+    """A run: finished, with what was measured and judged, or failed."""
 
     run_id: str = Field(description="When it started, ISO 8601, UTC.")
     seconds: float
@@ -37,8 +46,9 @@ class RunRecord(Settings):
     config: dict[str, Any]
     bad_images: int = Field(0, description="Images that were left out because they could not be read.")
     splits: tuple[SplitSummary, ...] = ()
-    scorecard: Scorecard
-    verdict: Verdict
+    scorecard: Scorecard | None = None
+    verdict: Verdict | None = None
+    failure: Failure | None = None
     pushed: str | None = None
     published: dict[str, str] = Field(default_factory=dict, description="Variant -> its version folder, if all are.")
 
@@ -70,11 +80,21 @@ def read_record(run: Path) -> tuple[RunRecord, Path]:
     path = _find(run)
     try:
         return RunRecord.model_validate(json.loads(path.read_text(encoding="utf-8"))), path
-    except (OSError, ValueError, ValidationError) as error:
-        raise ConfigError(f"{path} must be the record of a run by this version. Received: {error}") from error
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(map(str, fault["loc"])) or "it"
+        raise ConfigError(
+            f"{path} must be the record of a run by this version. Received: {where}: {fault['msg']}."
+        ) from (error)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} must be the record of a run by this version. Received: {error}.") from error
 
 
 def _find(run: Path) -> Path:
+    if not run.exists():
+        raise ConfigError(
+            f"A run's output folder, config or {RECORD_FILE} must exist. Received: {run}, which does not."
+        )
     if run.suffix in _YAML and run.is_file():
         run = load_config(run).output
     if run.is_file():
@@ -82,7 +102,7 @@ def _find(run: Path) -> Path:
     records = sorted(run.glob(f"{RUNS_DIR}/*/{RECORD_FILE}"))
     if not records:
         raise ConfigError(
-            f"A finished run must be given: its output folder, its config, or its {RECORD_FILE}. "
-            f"Received: {run}, with no {RUNS_DIR}/*/{RECORD_FILE} in it."
+            f"A run must be given: its output folder, its config, or its {RECORD_FILE}. "
+            f"Received: {run}, with no {RUNS_DIR}/*/{RECORD_FILE} in it. Start one with: roadworthy run CONFIG"
         )
     return records[-1]

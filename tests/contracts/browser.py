@@ -25,11 +25,6 @@ class Seen:
 
 def look_at(page: Path, *, width: int, height: int = 844) -> Seen:
     """Loads a page in headless Chromium; a frame around it measures whether it is wider than the window."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have Chromium; .ci/run installs it.")
-        pytest.skip("Chromium is not installed.")
     frame = page.with_name(f"frame-{width}.html")
     frame.write_text(
         f"""<!doctype html><body style="margin:0"><iframe id="f" src="{page.name}" width="{width}" height="{height}"
@@ -37,13 +32,28 @@ def look_at(page: Path, *, width: int, height: int = 844) -> Seen:
         document.body.setAttribute('data-width', d.scrollWidth + ' ' + d.clientWidth);
         document.body.append(document.importNode(d, true))"></iframe></body>"""
     )
-    done = subprocess.run(
-        [
-            browser, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
-            "--enable-logging=stderr", "--v=0", "--virtual-time-budget=5000", "--dump-dom",
-            f"--user-data-dir={page.parent / 'profile'}", frame.as_uri(),
-        ],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+    done = _browse(frame, "--enable-logging=stderr", "--v=0", "--virtual-time-budget=5000", "--dump-dom")
     content, window = (int(value) for value in _WIDTH.search(done.stdout).groups())
     return Seen(done.stdout, tuple(_ERRORS.findall(done.stderr)), content, window)
+
+
+def print_page(page: Path) -> str:
+    """The text of a page as Chromium prints it."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not installed; the package poppler-utils has it.")
+    pdf = page.with_suffix(".pdf")
+    _browse(page, "--no-pdf-header-footer", f"--print-to-pdf={pdf}")
+    return subprocess.run(["pdftotext", pdf, "-"], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def _browse(page: Path, *options: str) -> subprocess.CompletedProcess:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have Chromium; .ci/run installs it.")
+        pytest.skip("Chromium is not installed.")
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+        "--allow-file-access-from-files", f"--user-data-dir={page.parent / 'profile'}", *options, page.as_uri(),
+    ]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
