@@ -1,7 +1,7 @@
 # Every target sets the machine up first; where that is done it costs nothing.
 PYTHON_BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test bench-compress bench-bridge format lock docs clean
+.PHONY: help setup demo check test bench-compress bench-serving bench-bridge format lock docs clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ test: setup ## Every test, real servers and one small end-to-end run among them.
 
 bench-compress: setup ## Compression's claims on real data: a table, and runs/bench-compress/bench.json.
 	@PYTHONPATH=tests $(PYTHON_BIN)/python -m bench.compress --fresh
+
+bench-serving: setup ## Serving's claims on real servers: tables, and runs/bench-serving/bench.json. PARTS=… for some of it.
+	@PYTHONPATH=tests $(PYTHON_BIN)/python -m bench.serving $(PARTS)
 
 bench-bridge: setup ## The large networks of keras.applications over the bridge; the others are in make test.
 	$(PYTHON_BIN)/pytest -m large tests/models/bridge

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from bench.claims import at_least, at_most
+
 CONFIG: Final = Path(__file__).with_name("fashion.yaml")
 ROADWORTHY: Final = [sys.executable, "-m", "roadworthy.pipeline.cli.main"]
 # Exit code 2 says that no variant passed the gate; the document is printed all the same.
@@ -25,9 +27,9 @@ def run(config: Path, *, say: Callable[[str], None]) -> dict[str, Any]:
     Returns:
         JSON-able rows and claims.
     """
-    say(f"fashion: running {config}")
+    say(f"running {config}")
     first = run_once(config)
-    say("fashion: the same run again")
+    say("the same run again")
     second = run_once(config)
     parent, variants = first["scorecard"]["parent"], first["scorecard"]["variants"]
     rows = [row(score, parent) for score in (parent, *variants)]
@@ -92,8 +94,7 @@ def variant_claims(rows: list[Row]) -> list[Row]:
 def claim(text: str, rows: list[Row], figure: Callable[[Row], float], least: float) -> Row:
     """Whether the best of the rows reaches what was promised."""
     best = max(rows, key=figure, default=None)
-    measured = figure(best) if best else 0.0
-    return {"claim": text, "by": best and best["variant"], "measured": measured, "holds": measured >= least}
+    return at_least(text, figure(best) if best else 0.0, least, by=best and best["variant"])
 
 
 def sweep_seconds(document: dict[str, Any]) -> dict[str, float]:
@@ -107,9 +108,9 @@ def sweep_claims(first: dict[str, Any], second: dict[str, Any]) -> list[Row]:
     """What eight recipes cost, if the first run timed them, and that a second run does nothing anew."""
     heavy = [node for node in second["nodes"] if node["node"].startswith(_HEAVY)]
     anew = [node["node"] for node in heavy if node["state"] != "cached"]
-    cached = {"claim": "a second run is all cache", "measured": len(anew), "holds": not anew, "anew": anew}
+    cached = at_most("a second run is all cache", len(anew), 0, by=", ".join(anew))
     if any(node["state"] == "cached" for node in first["nodes"] if node["node"].startswith(_HEAVY)):
         return [cached]  # --fresh times it
     seconds = sweep_seconds(first)
     ratio = seconds["sweep"] / seconds["fine_tuning"]
-    return [{"claim": "eight recipes within 6x the fine-tuning", "measured": ratio, "holds": ratio <= 6}, cached]
+    return [at_most("eight recipes within 6x the fine-tuning", ratio, 6), cached]

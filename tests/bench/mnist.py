@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from bench.claims import at_least
 from roadworthy.models.compression.compress import SERVED_DIR, compress
 from roadworthy.models.compression.recipe import Recipe
 from roadworthy.models.compression.tf_mot import load_tf_mot
@@ -76,7 +77,7 @@ def run(work_dir: Path, *, cache_dir: Path, say: Callable[[str], None]) -> dict[
         JSON-able rows and claims.
     """
     train, test = (write_split(work_dir / "examples", split, cache_dir=cache_dir) for split in ("train", "test"))
-    say("mnist: training the parent")
+    say("training the parent")
     parent = train_parent([train])
     trained = work_dir / "trained"
     model = adopt(parent, pixels="0..1", classes=len(CARD.labels))
@@ -84,11 +85,11 @@ def run(work_dir: Path, *, cache_dir: Path, say: Callable[[str], None]) -> dict[
     export_saved_model(model, CARD, trained / SERVED_DIR)
     parent_bytes = gzipped_h5(parent)
     accuracy = accuracy_of(trained / SERVED_DIR, test)
-    say(f"mnist: parent {accuracy:.4f}, {parent_bytes:,} bytes as gzipped HDF5")
+    say(f"parent {accuracy:.4f}, {parent_bytes:,} bytes as gzipped HDF5")
     rows = []
     plain = plain_files(parent, [train], work_dir / "plain", say=say)
     for technique in TECHNIQUES:
-        say(f"mnist: our {technique.name}")
+        say(f"our {technique.name}")
         out = work_dir / "ours" / technique.name
         compress(
             trained, recipe=technique.recipe, card=CARD, train_files=[train], batch_size=BATCH, seed=SEED, out_dir=out
@@ -110,16 +111,16 @@ def claims(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         claim
         for row in rows
         for claim in (
-            {
-                "claim": f"{row['technique']}: at least {row['published_ratio']}x smaller, gzipped",
-                "measured": row["ours"]["ratio"],
-                "holds": row["ours"]["ratio"] >= row["published_ratio"],
-            },
-            {
-                "claim": f"{row['technique']}: no less accurate than plain TF-MOT ({row['plain']['accuracy']:.4f})",
-                "measured": row["ours"]["accuracy"],
-                "holds": row["ours"]["accuracy"] >= row["plain"]["accuracy"],
-            },
+            at_least(
+                f"{row['technique']}: at least {row['published_ratio']}x smaller, gzipped",
+                row["ours"]["ratio"],
+                row["published_ratio"],
+            ),
+            at_least(
+                f"{row['technique']}: no less accurate than plain TF-MOT ({row['plain']['accuracy']:.4f})",
+                row["ours"]["accuracy"],
+                row["plain"]["accuracy"],
+            ),
         )
     ]
 
@@ -172,9 +173,9 @@ def batches(files: list[str], batch_size: int) -> tf.data.Dataset:
 def plain_files(parent: keras.Model, files: list[str], out: Path, *, say: Callable[[str], None]) -> dict[str, Path]:
     """Each technique by TF-MOT's own functions and LiteRT's own converter, as the guides write it."""
     tfmot = load_tf_mot()
-    say("mnist: plain TF-MOT pruning")
+    say("plain TF-MOT pruning")
     pruned = plain_pruned(twin_of(parent), files, tfmot)
-    say("mnist: plain TF-MOT clustering")
+    say("plain TF-MOT clustering")
     clustered = plain_clustered(twin_of(parent), files, tfmot)
     made = {}
     for name, model in (("prune", pruned), ("cluster", clustered)):
