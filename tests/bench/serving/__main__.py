@@ -35,7 +35,8 @@ def image(say: Say) -> Result:
     """EfficientNet-Lite0 behind every server."""
     from bench.serving import comparison, models
 
-    return comparison.compare(models.lite0(side=96), say=say)
+    result = comparison.compare(models.lite0(side=96), say=say)
+    return result | {"claims": comparison.image_claims(result["rows"])}
 
 
 PARTS: Final = {"dense": dense, "image": image}

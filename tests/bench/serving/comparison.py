@@ -1,106 +1,84 @@
-"""The same SavedModel behind our server and behind others, in turns, so that all of them share the machine's moods."""
+"""The same SavedModel behind our server and behind others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from statistics import median
-from typing import Final
 
-from bench import claims
-from bench.claims import Result, Say
-from bench.serving.load import Load
+from bench.claims import Result, Say, at_least, at_most
 from bench.serving.models import Served
 from bench.serving.peers import start_peers
-from bench.serving.servers import OURS, Running, Target, start_ours
-
-CLIENTS: Final = 16
-WARM_UP_S, BURST_S = 1, 4
-ROUNDS: Final = 3
-
-Bursts = dict[Target, list[Load]]
+from bench.serving.servers import OURS, Running, start_ours
+from bench.serving.turns import BURST_S, CLIENTS, ROUNDS, Bursts, figures, in_turns, ratio
 
 
-def compare(served: Served, *, flags: tuple[str, ...] = (), say: Say) -> Result:
-    """Rows of figures, a server and transport each; no claims."""
+def compare(served: Served, *, flags: Sequence[str] = (), say: Say) -> Result:
+    """Rows of figures, a server and transport each; no claims yet."""
     with all_running(served, flags=flags, say=say) as running:
         bursts = in_turns(running, say=say)
-    return {"clients": CLIENTS, "rounds": ROUNDS, "burst_s": BURST_S, "rows": rows(bursts), "claims": []}
+    return {"clients": CLIENTS, "rounds": ROUNDS, "burst_s": BURST_S, "rows": rows(bursts)}
 
 
 @contextmanager
-def all_running(served: Served, *, flags: tuple[str, ...], say: Say) -> Iterator[list[Running]]:
+def all_running(served: Served, *, flags: Sequence[str], say: Say) -> Iterator[list[Running]]:
     """Every server, seen to give the right answer, and paused."""
     with ExitStack() as stack:
-        running = [start_ours(served, flags=flags)]
-        stack.enter_context(running[0].process)
-        for peer in start_peers(served, say=say):
-            stack.enter_context(peer.process)
-            running.append(peer)
+        running = [start_ours(served, flags=flags), *start_peers(served, say=say)]
+        for one in running:
+            stack.enter_context(one.process)
         for one in running:
             say(f"{one.targets[0].server} answers right after {one.wait(served):.1f} s")
             one.process.pause()
         yield running
 
 
-def in_turns(running: list[Running], *, say: Say) -> Bursts:
-    """Rounds in which every target gets a burst while all other servers stand still."""
-    bursts: Bursts = {target: [] for one in running for target in one.targets}
-    for number in range(ROUNDS):
-        say(f"round {number + 1} of {ROUNDS}")
-        for one in running:
-            one.process.resume()
-            for target in one.targets:
-                target.load(clients=CLIENTS, seconds=WARM_UP_S)
-                bursts[target].append(target.load(clients=CLIENTS, seconds=BURST_S))
-            one.process.pause()
-    return bursts
-
-
 def rows(bursts: Bursts) -> list[Result]:
-    """Medians, and how many times our requests a second over the same transport are theirs, median of the rounds."""
+    """Each one's figures, and how many times theirs our requests a second over the same transport are."""
     ours = {target.transport: loads for target, loads in bursts.items() if target.server == OURS}
     return [
-        {
-            "server": target.server,
-            "transport": target.transport,
-            **{key: median(load.row()[key] for load in loads) for key in loads[0].row()},
-            "ours_by_theirs": median(
-                mine.requests_per_s / load.requests_per_s
-                for mine, load in zip(ours[target.transport], loads, strict=True)
-            ),
-            "failed": sum(load.failed for load in loads),
-        }
+        figures(target, loads) | {"ours_by_theirs": ratio(ours[target.transport], loads)}
         for target, loads in bursts.items()
     ]
 
 
 def dense_claims(of: list[Result]) -> list[Result]:
     """What was promised of a small model."""
-    rest, grpc = ({row["server"]: row for row in of if row["transport"] == transport} for transport in ("REST", "gRPC"))
-    best_rest = _best(rest)
-    best_grpc = _best(grpc)
+    rest, grpc = ([row for row in of if row["transport"] == transport] for transport in ("REST", "gRPC"))
+    best_rest, best_grpc = _best_peer(rest), _best_peer(grpc)
+    of_rest = _ours(grpc)["requests_per_s"] / best_rest["requests_per_s"]
     return [
-        claims.at_least(
-            "5x the best peer's requests a second over REST", best_rest["ours_by_theirs"], 5, by=best_rest["server"]
-        ),
-        claims.at_least(
-            "2.5x the best peer's requests a second over gRPC", best_grpc["ours_by_theirs"], 2.5, by=best_grpc["server"]
-        ),
-        claims.at_least(
-            "gRPC carries no fewer requests than the best peer's REST",
-            grpc[OURS]["requests_per_s"] / best_rest["requests_per_s"],
-            1,
-        ),
-        *(
-            claims.at_most(
-                f"p99 over {name} below every peer's, ms",
-                table[OURS]["p99_ms"],
-                min(row["p99_ms"] for server, row in table.items() if server != OURS),
-            )
-            for name, table in (("REST", rest), ("gRPC", grpc))
-        ),
-        claims.at_most("requests without the right answer", sum(row["failed"] for row in of), 0),
+        _times("REST", best_rest, 5),
+        _times("gRPC", best_grpc, 2.5),
+        at_least("requests a second over gRPC, times the best peer's over REST", of_rest, 1, by=best_rest["server"]),
+        _quicker("REST", rest),
+        _quicker("gRPC", grpc),
+        none_failed(of),
     ]
 
 
-def _best(of: dict[str, Result]) -> Result:
-    return max((row for server, row in of.items() if server != OURS), key=lambda row: row["requests_per_s"])
+def image_claims(of: list[Result]) -> list[Result]:
+    """Where the network is nearly all the work there is less to win."""
+    best = {name: _best_peer([row for row in of if row["transport"] == name]) for name in ("REST", "gRPC")}
+    return [*(_times(transport, row, 1) for transport, row in best.items()), none_failed(of)]
+
+
+def none_failed(of: list[Result]) -> Result:
+    """Speed with errors is none."""
+    return at_most("requests without the right answer", sum(row["failed"] for row in of), 0)
+
+
+def _times(transport: str, best: Result, least: float) -> Result:
+    claim = f"requests a second over {transport}, times the best peer's"
+    return at_least(claim, best["ours_by_theirs"], least, by=best["server"])
+
+
+def _quicker(transport: str, of: list[Result]) -> Result:
+    quickest = min((row for row in of if row["server"] != OURS), key=lambda row: row["p99_ms"])
+    claim = f"p99 over {transport}, as a share of the quickest peer's"
+    return at_most(claim, _ours(of)["p99_ms"] / quickest["p99_ms"], 1, by=quickest["server"])
+
+
+def _best_peer(of: list[Result]) -> Result:
+    return max((row for row in of if row["server"] != OURS), key=lambda row: row["requests_per_s"])
+
+
+def _ours(of: list[Result]) -> Result:
+    return next(row for row in of if row["server"] == OURS)
