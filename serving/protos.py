@@ -17,10 +17,16 @@ MODEL_SERVICE: Final = "tensorflow.serving.ModelService"
 
 
 # Messages of config files that no package brings: (field, number, type), a type being another message's or a scalar's.
-# Upstream: tensorflow_serving/config/monitoring_config.proto.
+# Upstream: tensorflow_serving/config/{monitoring,ssl}_config.proto.
 _CONFIG_MESSAGES: Final = {
     "PrometheusConfig": (("enable", 1, "bool"), ("path", 2, "string")),
     "MonitoringConfig": (("prometheus_config", 1, "PrometheusConfig"),),
+    "SSLConfig": (
+        ("server_key", 1, "string"),
+        ("server_cert", 2, "string"),
+        ("custom_ca", 3, "string"),
+        ("client_verify", 4, "bool"),
+    ),
 }
 
 
@@ -78,6 +84,7 @@ GetModelStatusRequest: Final = _message("tensorflow.serving.GetModelStatusReques
 GetModelStatusResponse: Final = _message("tensorflow.serving.GetModelStatusResponse")
 ModelVersionStatus: Final = _message("tensorflow.serving.ModelVersionStatus")
 MonitoringConfig: Final = _message("tensorflow.serving.MonitoringConfig")
+SSLConfig: Final = _message("tensorflow.serving.SSLConfig")
 PredictionLog: Final = _message("tensorflow.serving.PredictionLog")
 ModelServerConfig: Final = _message("tensorflow.serving.ModelServerConfig")
 ReloadConfigRequest: Final = _message("tensorflow.serving.ReloadConfigRequest")

@@ -13,6 +13,7 @@ from roadworthy.pipeline.cli.predict import predict
 from roadworthy.pipeline.cli.report import report
 from roadworthy.pipeline.cli.run import run
 from roadworthy.pipeline.cli.serve import serve
+from roadworthy.pipeline.cli.token import token
 from roadworthy.serving.errors import RoadworthyError
 
 USER_FAULT, OUR_FAULT, INTERRUPTED = 2, 1, 130
@@ -28,7 +29,7 @@ def cli(debug: bool) -> None:
     """From a labelled dataset to a compressed, checked and deployed TensorFlow model."""
 
 
-for command in (check, run, compress, report, serve, predict, data, schema):
+for command in (check, run, compress, report, serve, predict, token, data, schema):
     cli.add_command(command)
 
 

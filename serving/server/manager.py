@@ -14,7 +14,7 @@ from roadworthy.serving.errors import RoadworthyError, ServeError
 from roadworthy.serving.repository import MODEL_NAME, version_dirs
 from roadworthy.serving.servables.base import Servable
 from roadworthy.serving.servables.open import open_servable
-from roadworthy.serving.server.model_config import ModelConfig
+from roadworthy.serving.server.model_config import Logging, ModelConfig
 from roadworthy.serving.server.version import State, Version
 from roadworthy.serving.server.warm_up import warm_up
 from roadworthy.serving.status import RequestError
@@ -147,6 +147,11 @@ class Manager:
         """The names of the models that are served, or should be."""
         with self._lock:
             return sorted(self._configs.keys() | self._models.keys())
+
+    def logging_of(self, name: str) -> Logging | None:
+        """What is logged of a model's requests, as its config has it."""
+        config = self._configs.get(name)
+        return None if config is None else config.logging
 
     @contextlib.contextmanager
     def use(self, name: str, number: int | None = None, *, label: str | None = None) -> Iterator[tuple[int, Servable]]:

@@ -14,6 +14,7 @@ from roadworthy.serving.status import RequestError
 
 _LOG: Final = logging.getLogger(__name__)
 _PLATFORM: Final = "tensorflow"
+_COLLECTOR: Final = "file"
 
 
 class VersionPolicy(Protocol):
@@ -56,6 +57,19 @@ class Specific:
 
 
 @dataclass(frozen=True)
+class Logging:
+    """Which requests of a model are logged, and where.
+
+    Attributes:
+        prefix: path the files' names begin with.
+        rate: share of the requests, in (0, 1].
+    """
+
+    prefix: Path
+    rate: float
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """One model.
 
@@ -64,12 +78,14 @@ class ModelConfig:
         base_path: folder of <version>/ folders.
         policy: which versions are served.
         labels: version by label, another way for clients to name one.
+        logging: which of its requests are logged; None is none.
     """
 
     name: str
     base_path: Path
     policy: VersionPolicy = Latest()
     labels: Mapping[str, int] = field(default_factory=dict)
+    logging: Logging | None = None
 
 
 class ConfigFile:
@@ -114,11 +130,33 @@ def read_config_file(path: Path) -> tuple[ModelConfig, ...]:
         raise ServeError(f"{path}: {error}") from error
 
 
+def read_asked_config(message: Any, *, prefixes: Collection[Path]) -> tuple[ModelConfig, ...]:
+    """The models of a `ModelServerConfig` that a client sends: it may keep request logging as it is, and move none.
+
+    Args:
+        message: the config.
+        prefixes: where requests are logged now.
+
+    Raises:
+        RequestError: as `read_config`; PERMISSION_DENIED, requests are to be logged elsewhere.
+    """
+    configs = read_config(message)
+    for config in configs:
+        if config.logging is not None and config.logging.prefix not in prefixes:
+            raise RequestError(
+                f"filename_prefix of {config.name} must be one of the server's own config file, since no client may "
+                f"choose where the server writes. Received: {config.logging.prefix}.",
+                code="PERMISSION_DENIED",
+            )
+    return configs
+
+
 def read_config(message: Any) -> tuple[ModelConfig, ...]:
     """The models of a `ModelServerConfig` message.
 
     Raises:
-        RequestError: INVALID_ARGUMENT, no list of models, a name twice, a relative path or another platform.
+        RequestError: INVALID_ARGUMENT, no list of models, a name twice, a relative path or another platform, or
+            request logging that can't be done.
     """
     if message.WhichOneof("config") not in (None, "model_config_list"):
         raise RequestError("ModelServerConfig must have a model_config_list. Received: a custom_model_config.")
@@ -141,7 +179,25 @@ def _model(message: Any) -> ModelConfig:
         raise RequestError(
             f"Expected model {message.name} to have an absolute path or URI; got base_path()={message.base_path}"
         )
-    return ModelConfig(message.name, path, _policy(message), dict(message.version_labels))
+    return ModelConfig(message.name, path, _policy(message), dict(message.version_labels), _logging(message))
+
+
+def _logging(message: Any) -> Logging | None:
+    """The request logging of a model; upstream leaves the collectors to its users, ours writes TFRecord files."""
+    rate = message.logging_config.sampling_config.sampling_rate
+    collector = message.logging_config.log_collector_config
+    if not 0 <= rate <= 1:
+        raise RequestError(f"sampling_rate of {message.name} must be in [0, 1]. Received: {rate:g}.")
+    if not rate:
+        return None
+    if collector.type not in ("", _COLLECTOR):
+        raise RequestError(f'The log collector of {message.name} must be "{_COLLECTOR}". Received: {collector.type}.')
+    prefix = Path(collector.filename_prefix)
+    if not prefix.is_absolute() or not prefix.name:
+        raise RequestError(
+            f"filename_prefix of {message.name} must be an absolute path. Received: {collector.filename_prefix!r}."
+        )
+    return Logging(prefix, rate)
 
 
 def _policy(message: Any) -> VersionPolicy:

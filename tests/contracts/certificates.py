@@ -12,6 +12,14 @@ from cryptography.x509.oid import NameOID
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A certificate and its key, PEM."""
+
+    certificate: bytes
+    key: bytes
+
+
+@dataclass(frozen=True)
 class Issued:
     """PEM files of a certificate and its key."""
 
@@ -31,29 +39,38 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .sign(self._key, hashes.SHA256())
         )
+        self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
         self.file = folder / f"{name}.pem"
-        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        self.file.write_bytes(self.certificate)
 
-    def issue(self, name: str) -> Issued:
+    def issue(self, name: str, *, hours: int = 1) -> Issued:
+        """Files of a certificate that is valid for so many hours; of one that has expired if they are negative."""
+        pair = self.pair(name, hours=hours)
+        issued = Issued(self._folder / f"{name}.crt", self._folder / f"{name}.key")
+        issued.certificate.write_bytes(pair.certificate)
+        issued.key.write_bytes(pair.key)
+        issued.key.chmod(0o600)
+        return issued
+
+    def pair(self, name: str = "localhost", *, hours: int = 1) -> Pair:
+        """The same without files."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         certificate = (
-            _builder(subject, self._name, key.public_key())
+            _builder(subject, self._name, key.public_key(), hours=hours)
             .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        issued = Issued(self._folder / f"{name}.crt", self._folder / f"{name}.key")
-        issued.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        issued.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+        form = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return Pair(
+            certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(serialization.Encoding.PEM, *form)
         )
-        return issued
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, hours: int = 1
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
@@ -61,6 +78,6 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(now - datetime.timedelta(hours=24))
+        .not_valid_after(now + datetime.timedelta(hours=hours))
     )

@@ -1,9 +1,23 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadworthy.serving import protos
 from roadworthy.serving.errors import ServeError
-from roadworthy.serving.server.model_config import All, ConfigFile, Latest, ModelConfig, Specific, read_config_file
+from roadworthy.serving.server.model_config import (
+    All,
+    ConfigFile,
+    Latest,
+    Logging,
+    ModelConfig,
+    Specific,
+    read_asked_config,
+    read_config_file,
+)
+from roadworthy.serving.server.text_proto import read_text_proto
+from roadworthy.serving.status import RequestError
 
 TWO = """
 model_config_list {
@@ -90,3 +104,44 @@ def test_a_policy_chooses_among_what_is_there(present, count):
     assert All().choose(present) == present
     assert Latest(count).choose(present) == set(sorted(present, reverse=True)[:count])
     assert Specific(frozenset({1, 2, 3})).choose(present) == present & {1, 2, 3}
+
+
+def logged(logging):
+    return f'model_config_list {{ config {{ name: "a" base_path: "/a" logging_config {{ {logging} }} }} }}'
+
+
+SAMPLED = 'sampling_config { sampling_rate: 0.25 } log_collector_config { type: "file" filename_prefix: "/logs/a" }'
+
+
+def test_request_logging_is_read(write):
+    (config,) = read_config_file(write(logged(SAMPLED)))
+    assert config.logging == Logging(Path("/logs/a"), 0.25)
+
+
+@pytest.mark.parametrize("logging", ["", 'log_collector_config { filename_prefix: "x" }'])
+def test_without_a_rate_nothing_is_logged(write, logging):
+    assert read_config_file(write(logged(logging)))[0].logging is None
+
+
+@pytest.mark.parametrize(
+    ("logging", "message"),
+    [
+        ("sampling_config { sampling_rate: 2 }", r"sampling_rate of a must be in \[0, 1\]. Received: 2"),
+        ("sampling_config { sampling_rate: nan }", r"must be in \[0, 1\]. Received: nan"),
+        ("sampling_config { sampling_rate: 1 }", "filename_prefix of a must be an absolute path. Received: ''"),
+        (SAMPLED.replace("/logs", "logs"), "must be an absolute path. Received: 'logs/a'"),
+        (SAMPLED.replace('"file"', '"kafka"'), 'The log collector of a must be "file". Received: kafka'),
+    ],
+)
+def test_request_logging_that_can_not_be_done_is_refused(write, logging, message):
+    with pytest.raises(ServeError, match=message):
+        read_config_file(write(logged(logging)))
+
+
+def test_a_client_may_keep_request_logging_and_move_it_nowhere(write):
+    asked = read_text_proto(write(logged(SAMPLED)), protos.ModelServerConfig)
+
+    assert read_asked_config(asked, prefixes={Path("/logs/a")})[0].logging is not None
+    with pytest.raises(RequestError, match="no client may choose where the server writes") as error:
+        read_asked_config(asked, prefixes={Path("/logs/b")})
+    assert error.value.code == "PERMISSION_DENIED"
