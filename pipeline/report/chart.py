@@ -9,7 +9,7 @@ from roadworthy.components.scorecard.card import Score
 from roadworthy.pipeline.report.axis import Axis, linear_axis, log_axis
 
 WIDTH, HEIGHT = 560, 340
-LEFT, RIGHT, TOP, BOTTOM = 66, 18, 30, 58
+LEFT, RIGHT, TOP, BOTTOM = 66, 34, 30, 58
 # Labels nearer than this to one that is drawn already move down. Wide enough for the larger letters of a phone.
 _LABEL_HEIGHT: Final = 19
 _LETTER_WIDTH: Final = 9

@@ -114,6 +114,25 @@ def test_when_no_variant_passes_nothing_is_pushed_and_the_budget_is_named(home, 
     assert versions(home) == ["1"]
 
 
+def test_a_refused_run_has_a_page_that_says_why(home, strict):
+    done = roadworthy("report", home / "run", "--json")
+    told = json.loads(done.stdout)
+    assert (told["chosen"], told["failed"]) == (None, None)
+    assert "missed: max_size" in Path(told["report"]).read_text()
+
+
+def test_a_run_that_fails_half_way_has_a_page_of_how_far_it_came(home, strict):
+    config = write_config(home)
+    config.write_text(config.read_text().replace("latency_calls: 20", "latency_calls: 20, slices: [no/such]"))
+    assert roadworthy("run", config).returncode == 2
+
+    told = json.loads(roadworthy("report", home / "run", "--json").stdout)
+    assert "under 'no/such'" in told["failed"]
+    page = Path(told["report"]).read_text()
+    assert "Failed at Scorecard" in page
+    assert re.search(r"Trainer</th><td[^>]*>cached", page)
+
+
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_the_pushed_model_answers(home, second, transport):
     images = sorted((home / "images").glob("*/*.png"))[:3]
