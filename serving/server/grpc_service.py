@@ -1,167 +1,268 @@
-"""TF Serving's PredictionService and ModelService over gRPC."""
+"""TF Serving's PredictionService and ModelService over gRPC: from a request's message to the answer's."""
 
+import asyncio
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, Final
+import logging
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
-import grpc
 from google.protobuf.message import DecodeError
 
 from roadworthy.serving import protos
-from roadworthy.serving.errors import ServeError
+from roadworthy.serving.server import grpc_wire
 from roadworthy.serving.server.describe import model_metadata, model_status
+from roadworthy.serving.server.health import Health
 from roadworthy.serving.server.inference import classify, multi_inference, regress
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.model_config import read_config
-from roadworthy.serving.server.observe import Call, Observer, observed
+from roadworthy.serving.server.observe import NOBODY, Call, Observers
 from roadworthy.serving.server.predict import answer
+from roadworthy.serving.server.work import Work, size_class
 from roadworthy.serving.status import CODE_NUMBERS, RequestError
 from roadworthy.serving.tensors import from_proto, to_proto
 
+_LOG: Final = logging.getLogger(__name__)
 # Upstream takes messages of any size; a bound keeps one client from taking all memory.
 MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
-_WORKERS: Final = 16
-# Requests beyond these are refused with RESOURCE_EXHAUSTED rather than piled up in memory.
-_MAX_CONCURRENT_REQUESTS: Final = 128
+MAX_STREAMS: Final = 256
+# Requests that are still coming in, of all clients together.
+_MAX_INCOMING_BYTES: Final = 4 * MAX_MESSAGE_BYTES
+# Longer ones are parsed in a thread.
+_SMALL_BYTES: Final = 64 * 1024
 _METADATA_FIELD: Final = "signature_def"
+_UNLIMITED: Final = 2**31 - 1
+
+Tell = Callable[[bytes | None, BaseException | None], None]
 
 
-def grpc_server(
-    manager: Manager,
-    *,
-    address: str,
-    socket: Path | None = None,
-    options: Mapping[str, str | int] | None = None,
-    observers: Sequence[Observer] = (),
-    services: Sequence[Callable[[grpc.Server], None]] = (),
-) -> tuple[grpc.Server, int]:
-    """A server that is bound and not started yet, and its port.
+class Answering(Protocol):
+    """An answer that is on its way.
 
-    Args:
-        manager: what is served.
-        address: HOST:PORT; port 0 is any free one.
-        socket: path of a unix socket to listen on as well.
-        options: channel arguments of gRPC by name; these override ours.
-        observers: told of every request.
-        services: each adds another service to the server, such as health.
-
-    Raises:
-        ServeError: the address can't be bound.
+    Attributes:
+        endless: there are several messages, until the client has enough.
     """
-    arguments = {
-        "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
-        "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
-        # Otherwise a second server would share the port in silence and get half of the requests.
-        "grpc.so_reuseport": 0,
-        **(options or {}),
-    }
-    server = grpc.server(
-        ThreadPoolExecutor(_WORKERS, thread_name_prefix="grpc"),
-        handlers=_handlers(manager, observers),
-        options=list(arguments.items()),
-        maximum_concurrent_rpcs=_MAX_CONCURRENT_REQUESTS,
-    )
-    for add_to in services:
-        add_to(server)
+
+    endless: bool
+
+    def begin(self, tell: Tell) -> None:
+        """Tells the answer, or why there is none, on the event loop."""
+        ...
+
+    def stop(self) -> None:
+        """Nobody wants it any more."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Method:
+    name: str
+    request_class: Any
+    handle: Callable[[Manager, Any, Call], Any]
+
+
+class GrpcService:
+    """Answers what the connections of all clients bring.
+
+    Attributes:
+        observers: told of every request.
+        max_streams: most requests a client may have open over one connection.
+    """
+
+    def __init__(
+        self,
+        manager: Manager,
+        work: Work,
+        *,
+        observers: Observers = NOBODY,
+        health: Health | None = None,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        max_streams: int = MAX_STREAMS,
+    ) -> None:
+        """Answers for what a manager serves.
+
+        Args:
+            manager: what is served.
+            work: where.
+            observers: told of every request.
+            health: answers gRPC's health service; None is no such service.
+            max_message_bytes: longest request taken, unpacked.
+            max_streams: most requests a client may have open over one connection.
+        """
+        self.observers = observers
+        self.max_streams = max_streams
+        self._manager = manager
+        self._work = work
+        self._health = health
+        self._max_message_bytes = max_message_bytes
+        self._incoming_bytes = 0
+
+    def name_of(self, path: bytes) -> str:
+        """What observers know a method by: its own name, or the path of one that isn't there."""
+        method = _METHODS.get(path)
+        return method.name if method is not None else path.decode("latin-1")
+
+    def arrived(self, path: bytes, call: Call) -> None:
+        """Lets a request in, whose head alone is there.
+
+        Raises:
+            RequestError: UNIMPLEMENTED, no such method; or what an observer raises.
+        """
+        if path not in _METHODS and not (self._health and self._health.answers(path)):
+            raise RequestError("Method not found!", code="UNIMPLEMENTED")
+        self.observers.arrived(call)
+
+    def take(self, body: bytearray, added: int) -> None:
+        """Counts what came of a request.
+
+        Raises:
+            RequestError: RESOURCE_EXHAUSTED, it is or says that it will be too long, or all of them together are.
+        """
+        self._incoming_bytes += added
+        announced = grpc_wire.announced_bytes(body) or 0
+        grpc_wire.check_length(max(announced, len(body) - grpc_wire.PREFIX.size), self._max_message_bytes)
+        if self._incoming_bytes > _MAX_INCOMING_BYTES:
+            raise RequestError("The server receives too much at once. Try again later.", code="RESOURCE_EXHAUSTED")
+
+    def let_go(self, size_bytes: int) -> None:
+        """Counts what is no longer coming in."""
+        self._incoming_bytes -= size_bytes
+
+    def answer(self, path: bytes, call: Call, body: bytearray, encoding: str) -> bytes | Answering:
+        """Answers a request that is whole.
+
+        Args:
+            path: which method; one that `arrived` let in.
+            call: what observers are told.
+            body: all that came.
+            encoding: of the message, if it is compressed.
+
+        Returns:
+            The answer's message, or what will tell it.
+
+        Raises:
+            RequestError: the request can't be answered; carries the code.
+        """
+        message = grpc_wire.unframed(body, encoding=encoding, max_bytes=self._max_message_bytes)
+        call.request_bytes = len(message)
+        method = _METHODS.get(path)
+        if method is None:
+            assert self._health is not None
+            return self._health.answer(path, message)
+        answered = self._work.run(*self._job(method, call, message))
+        return answered if isinstance(answered, bytes) else _Later(answered)
+
+    def _job(self, method: _Method, call: Call, message: bytes) -> tuple[Hashable | None, Callable[[], bytes]]:
+        """What there is to do, and which other requests cost as much."""
+        if len(message) > _SMALL_BYTES:
+            return None, lambda: self._respond(method, call, _parsed(method, message))
+        request = _parsed(method, message)
+        kind = (method.name, _asked(request), size_class(len(message)))
+        return kind, functools.partial(self._respond, method, call, request)
+
+    def _respond(self, method: _Method, call: Call, request: Any) -> bytes:
+        call.model = _model_of(request)
+        self.observers.asked(call)
+        answered: bytes = method.handle(self._manager, request, call).SerializeToString()
+        return answered
+
+
+_LIMITS: Final = {
+    "grpc.max_receive_message_length": "max_message_bytes",
+    "grpc.max_concurrent_streams": "max_streams",
+}
+
+
+def limits_of(options: Mapping[str, str | int]) -> dict[str, int]:
+    """The limits that gRPC's channel arguments set; others are told to have no effect, -1 is the most there is."""
+    limits: dict[str, int] = {}
+    for name, value in options.items():
+        if name in _LIMITS and isinstance(value, int):
+            limits[_LIMITS[name]] = value if value >= 0 else _UNLIMITED
+        else:
+            _LOG.warning(
+                "channel argument %s=%s has no effect here; those that have: %s", name, value, ", ".join(_LIMITS)
+            )
+    return limits
+
+
+class _Later:
+    """An answer that comes from a thread."""
+
+    endless = False
+
+    def __init__(self, future: "asyncio.Future[bytes]") -> None:
+        self._future = future
+
+    def begin(self, tell: Tell) -> None:
+        self._future.add_done_callback(lambda done: _tell(done, tell))
+
+    def stop(self) -> None:
+        self._future.cancel()
+
+
+def _tell(done: "asyncio.Future[bytes]", tell: Tell) -> None:
+    if done.cancelled():
+        return
+    error = done.exception()
+    tell(None if error else done.result(), error)
+
+
+def _parsed(method: _Method, message: bytes) -> Any:
     try:
-        if socket is not None:
-            server.add_insecure_port(f"unix:{socket}")
-        return server, server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise ServeError(f"gRPC must be able to listen on {address}. Received: {error}") from error
-
-
-def _handlers(manager: Manager, observers: Sequence[Observer]) -> list[grpc.GenericRpcHandler]:
-    def methods(**named: tuple[Callable[[Manager, Any], Any], Any]) -> dict[str, grpc.RpcMethodHandler]:
-        return {
-            name: _method(name, functools.partial(answer, manager), asked, observers)
-            for name, (answer, asked) in named.items()
-        }
-
-    return [
-        grpc.method_handlers_generic_handler(
-            protos.PREDICTION_SERVICE,
-            methods(
-                Predict=(_predict, protos.PredictRequest),
-                GetModelMetadata=(_metadata, protos.GetModelMetadataRequest),
-                Classify=(classify, protos.ClassificationRequest),
-                Regress=(regress, protos.RegressionRequest),
-                MultiInference=(multi_inference, protos.MultiInferenceRequest),
-            ),
-        ),
-        grpc.method_handlers_generic_handler(
-            protos.MODEL_SERVICE,
-            methods(
-                GetModelStatus=(_status, protos.GetModelStatusRequest),
-                HandleReloadConfigRequest=(_reload, protos.ReloadConfigRequest),
-            ),
-        ),
-    ]
-
-
-def _method(
-    name: str, handle: Callable[[Any], Any], request_class: Any, observers: Sequence[Observer]
-) -> grpc.RpcMethodHandler:
-    # Bytes in and out, so that what is told of a request includes their lengths and the time of parsing them.
-    def respond(body: bytes, context: grpc.ServicerContext) -> bytes:
-        call = Call("grpc", name, request_bytes=len(body))
-        try:
-            with observed(call, observers):
-                request = _parsed(request_class, body)
-                call.model = _model_of(request)
-                answered: bytes = handle(request).SerializeToString()
-                call.response_bytes = len(answered)
-                return answered
-        except RequestError as error:
-            return context.abort(grpc.StatusCode[error.code], str(error))  # type: ignore[no-any-return]
-
-    return grpc.unary_unary_rpc_method_handler(respond)
-
-
-def _parsed(request_class: Any, body: bytes) -> Any:
-    try:
-        return request_class.FromString(body)
+        return method.request_class.FromString(message)
     except DecodeError as error:
-        raise RequestError(f"A request must be a {request_class.DESCRIPTOR.full_name}. Received: {error}.") from error
+        name = method.request_class.DESCRIPTOR.full_name
+        raise RequestError(f"A request must be a {name}. Received: {error}.") from error
+
+
+def _spec_of(request: Any) -> Any:
+    """The model spec a request has first, if it has one."""
+    if isinstance(request, protos.MultiInferenceRequest):
+        return request.tasks[0].model_spec if request.tasks else None
+    return None if isinstance(request, protos.ReloadConfigRequest) else request.model_spec
 
 
 def _model_of(request: Any) -> str:
-    """The model a request names first, if any."""
-    fields = request.DESCRIPTOR.fields_by_name
-    if "model_spec" in fields:
-        return str(request.model_spec.name)
-    return str(request.tasks[0].model_spec.name) if "tasks" in fields and request.tasks else ""
+    spec = _spec_of(request)
+    return "" if spec is None else str(spec.name)
 
 
-def _predict(manager: Manager, request: Any) -> Any:
+def _asked(request: Any) -> bytes:
+    """The model, version and signature of a request, for telling it from others."""
+    spec = _spec_of(request)
+    return b"" if spec is None else bytes(spec.SerializeToString())
+
+
+def _predict(manager: Manager, request: Any, call: Call) -> Any:
     answered = answer(
         manager,
         spec=request.model_spec,
         read_inputs=lambda _: {name: from_proto(tensor) for name, tensor in request.inputs.items()},
         output_filter=request.output_filter,
+        call=call,
     )
     response = protos.PredictResponse()
-    response.model_spec.name = request.model_spec.name
-    response.model_spec.version.value = answered.version
-    response.model_spec.signature_name = answered.signature
+    spec = response.model_spec
+    spec.name = request.model_spec.name
+    spec.version.value = answered.version
+    spec.signature_name = answered.signature
     for name, array in answered.outputs.items():
         response.outputs[name].CopyFrom(to_proto(array))
     return response
 
 
-def _metadata(manager: Manager, request: Any) -> Any:
+def _metadata(manager: Manager, request: Any, _: Call) -> Any:
     if list(request.metadata_field) != [_METADATA_FIELD]:
         raise RequestError(f"metadata_field must be [{_METADATA_FIELD}]. Received: {list(request.metadata_field)}.")
     return model_metadata(manager, request.model_spec)
 
 
-def _status(manager: Manager, request: Any) -> Any:
+def _status(manager: Manager, request: Any, _: Call) -> Any:
     return model_status(manager, request.model_spec)
 
 
-def _reload(manager: Manager, request: Any) -> Any:
+def _reload(manager: Manager, request: Any, _: Call) -> Any:
     """Serves the models of the request from now on; what became of it stands in the response, as upstream has it."""
     response = protos.ReloadConfigResponse()
     try:
@@ -172,3 +273,26 @@ def _reload(manager: Manager, request: Any) -> Any:
         response.status.error_code = CODE_NUMBERS[error.code]
         response.status.error_message = str(error)
     return response
+
+
+def _methods(service: str, *methods: _Method) -> dict[bytes, _Method]:
+    return {f"/{service}/{method.name}".encode(): method for method in methods}
+
+
+_METHODS: Final[Mapping[bytes, _Method]] = {
+    **_methods(
+        protos.PREDICTION_SERVICE,
+        _Method("Predict", protos.PredictRequest, _predict),
+        _Method("GetModelMetadata", protos.GetModelMetadataRequest, _metadata),
+        _Method("Classify", protos.ClassificationRequest, lambda manager, request, _: classify(manager, request)),
+        _Method("Regress", protos.RegressionRequest, lambda manager, request, _: regress(manager, request)),
+        _Method(
+            "MultiInference", protos.MultiInferenceRequest, lambda manager, asked, _: multi_inference(manager, asked)
+        ),
+    ),
+    **_methods(
+        protos.MODEL_SERVICE,
+        _Method("GetModelStatus", protos.GetModelStatusRequest, _status),
+        _Method("HandleReloadConfigRequest", protos.ReloadConfigRequest, _reload),
+    ),
+}

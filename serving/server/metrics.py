@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from roadworthy.serving.server.observe import Call
+from roadworthy.serving.server.observe import Call, Observer
 
 PROMETHEUS_PATH: Final = "/monitoring/prometheus/metrics"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,8 +36,8 @@ class _Histogram:
         self.total_us += microseconds
 
 
-class Metrics:
-    """Counts requests; an `Observer`."""
+class Metrics(Observer):
+    """Counts requests."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

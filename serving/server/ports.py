@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.loopback import is_loopback
@@ -57,6 +58,28 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
         raise ServeError(
             f"Port {port} of {host} must be free. Received: it {taken}. "
             f"Choose another with {option}, or 0 for any free one."
+        ) from error
+    return bound
+
+
+def listen_unix(path: Path) -> socket.socket:
+    """A socket bound to a path; one that a server before left there is replaced.
+
+    Raises:
+        ServeError: the path can't be used, or a server still answers there.
+    """
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket() and bound.connect_ex(str(path)) != 0:
+            path.unlink()
+        bound.close()
+        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        bound.bind(str(path))
+        bound.listen()
+    except OSError as error:
+        bound.close()
+        raise ServeError(
+            f"--grpc_socket_path must be a path that is free. Received: {path}: {error.strerror or error}."
         ) from error
     return bound
 

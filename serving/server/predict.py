@@ -9,6 +9,7 @@ import numpy as np
 from roadworthy.serving.contract import EXAMPLES_SIGNATURE
 from roadworthy.serving.servables.base import Signature
 from roadworthy.serving.server.manager import Manager
+from roadworthy.serving.server.observe import Call
 from roadworthy.serving.status import RequestError
 from roadworthy.serving.tensors import TensorError
 
@@ -29,6 +30,7 @@ def answer(
     read_inputs: Callable[[Signature], Mapping[str, np.ndarray]],
     output_filter: Iterable[str] = (),
     no_signature: str = 'Serving signature key "{}" not found.',
+    call: Call,
 ) -> Answer:
     """Asks one version of a model.
 
@@ -38,6 +40,7 @@ def answer(
         read_inputs: gives the request's inputs, once the signature they are for is known.
         output_filter: names of the outputs wanted; empty is all.
         no_signature: how the transport says that there is no signature of that name.
+        call: is told which version and signature answered, and what they took and gave.
 
     Raises:
         RequestError: the request can't be answered; carries the code.
@@ -48,11 +51,13 @@ def answer(
             raise RequestError(no_signature.format(name), code="FAILED_PRECONDITION")
         found = servable.signatures[name]
         wanted = _wanted_outputs(found, output_filter)
+        call.version, call.signature = number, name
         try:
-            outputs = servable.predict(name, read_inputs(found), wanted)
+            call.inputs = read_inputs(found)
+            call.outputs = servable.predict(name, call.inputs, wanted)
         except TensorError as error:
             raise RequestError(str(error)) from error
-    return Answer(number, name, outputs)
+    return Answer(number, name, call.outputs)
 
 
 def _wanted_outputs(signature: Signature, output_filter: Iterable[str]) -> list[str]:

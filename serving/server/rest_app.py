@@ -1,20 +1,14 @@
-"""TF Serving's REST API as a Starlette application: predict, classify, regress, status and metadata."""
+"""TF Serving's REST API as an ASGI application: predict, classify, regress, status and metadata."""
 
 import asyncio
 import functools
+import logging
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from roadworthy.serving import protos
 from roadworthy.serving.json_examples import read_examples, write_classes, write_values
@@ -22,14 +16,23 @@ from roadworthy.serving.json_tensors import parse_json, read_inputs, write_json,
 from roadworthy.serving.server.describe import model_metadata, model_status
 from roadworthy.serving.server.inference import classify, regress
 from roadworthy.serving.server.manager import Manager
-from roadworthy.serving.server.observe import Call, Observer, observed
+from roadworthy.serving.server.observe import NOBODY, Call, Observers
 from roadworthy.serving.server.predict import answer
+from roadworthy.serving.server.work import Work, size_class
 from roadworthy.serving.status import RequestError, http_status
 
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_LOG: Final = logging.getLogger(__name__)
 # The same bound as over gRPC; of a body that came packed, unpacked.
 MAX_BODY_BYTES: Final = 128 * 1024 * 1024
 
-# Upstream: tensorflow_serving/model_servers/http_rest_api_handler.cc. Starlette has URL-decoded the path before.
+# Longer bodies are parsed in a thread.
+_SMALL_BYTES: Final = 64 * 1024
+# Upstream: tensorflow_serving/model_servers/http_rest_api_handler.cc. The path comes URL-decoded.
 _TARGET: Final = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _ASK: Final = re.compile(_TARGET + r":(?P<method>predict|classify|regress)", re.IGNORECASE)
 _DESCRIBE: Final = re.compile(_TARGET + r"(?P<metadata>/metadata)?", re.IGNORECASE)
@@ -38,115 +41,159 @@ _PREFIX: Final = "/v1/models/"
 _INT64_MAX: Final = 2**63 - 1
 # zlib's window bits for gzip's header and trailer.
 _GZIP_WINDOW: Final = 31
+_OTHER_VERB: Final = 405
+_JSON: Final = (b"content-type", b"application/json")
 
 
-def rest_app(
-    manager: Manager,
-    *,
-    timeout_s: float = 30.0,
-    cors: bool = False,
-    observers: Sequence[Observer] = (),
-    extra_routes: Sequence[Route] = (),
-) -> Starlette:
-    """The application that answers for what a manager serves.
+class RestApp:
+    """The ASGI application that answers for what a manager serves."""
 
-    Args:
-        manager: what is served.
-        timeout_s: longest time a request may take.
-        cors: let pages of any origin ask.
-        observers: told of every request.
-        extra_routes: answered before the models', such as metrics.
-    """
+    def __init__(
+        self,
+        manager: Manager,
+        work: Work,
+        *,
+        timeout_s: float = 30.0,
+        observers: Observers = NOBODY,
+        routes: Mapping[str, Application] | None = None,
+    ) -> None:
+        """Answers for what a manager serves.
 
-    async def ask(request: Request) -> Response:
-        target = _ASK.fullmatch(request.url.path)
-        call = _call(target, target["method"].capitalize() if target else "Predict")
-        return await _respond(functools.partial(_ask, manager, request.url.path), request, call)
+        Args:
+            manager: what is served.
+            work: where requests are worked on.
+            timeout_s: longest time a request may take.
+            observers: told of every request.
+            routes: other applications by their path, such as metrics; observers are told of these too.
+        """
+        self._manager = manager
+        self._work = work
+        self._timeout_s = timeout_s
+        self._observers = observers
+        self._routes = dict(routes or {})
 
-    async def describe(request: Request) -> Response:
-        target = _DESCRIBE.fullmatch(request.url.path)
-        call = _call(target, "GetModelMetadata" if target and target["metadata"] else "GetModelStatus")
-        return await _respond(lambda _: _describe(manager, request.url.path), request, call)
-
-    async def _respond(handle: Callable[[bytes], Any], request: Request, call: Call) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] != "http":
+            return
+        call = Call("rest", scope["path"], peer=_peer_name(scope["client"]), headers=scope["headers"])
+        route = self._routes.get(scope["path"])
+        error: BaseException | None = None
         try:
-            with observed(call, observers):
-                async with asyncio.timeout(timeout_s):
-                    body = await _read_body(request)
-                    call.request_bytes = len(body)
-                    # Models answer in the worker threads; the event loop only moves bytes.
-                    response = _json(await run_in_threadpool(handle, body))
-                call.response_bytes = len(response.body)
-                return response
-        except RequestError as error:
-            return _json({"error": str(error)}, status=http_status(error.code))
-        except TimeoutError:
-            return _json({"error": f"Timed out after {timeout_s:g} s."}, status=http_status("DEADLINE_EXCEEDED"))
+            if route is not None:
+                self._observers.arrived(call)
+            else:
+                async with asyncio.timeout(self._timeout_s):
+                    body = await self._answer(scope, receive, call)
+                await _send(send, 200, body, call)
+        except Exception as raised:
+            error = raised
+            await _send(send, *self._told(raised, call), call)
+        else:
+            if route is not None:
+                await route(scope, receive, send)
+        finally:
+            self._observers.done(call, error)
 
-    return Starlette(
-        routes=[
-            *extra_routes,
-            # Paths are matched without regard to case, which Starlette's own routes can't.
-            Route("/{path:path}", ask, methods=["POST"]),
-            Route("/{path:path}", describe, methods=["GET"]),
-        ],
-        middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_headers=["*"])] if cors else [],
-        exception_handlers={405: _other_method},
-    )
+    async def _answer(self, scope: Scope, receive: Receive, call: Call) -> bytes:
+        verb, path = scope["method"], scope["path"]
+        if verb == "POST":
+            asked: re.Match[str] | None = _ASK.fullmatch(path)
+            call.method = asked["method"].capitalize() if asked else "Predict"
+        elif verb in ("GET", "HEAD"):
+            asked = _DESCRIBE.fullmatch(path)
+            call.method = "GetModelMetadata" if asked and asked["metadata"] else "GetModelStatus"
+        else:
+            raise _OtherVerb(f"Malformed request: {verb} {path}", code="UNIMPLEMENTED")
+        call.model = asked["model"] if asked else ""
+        self._observers.arrived(call)
+        body = await _read_body(call, receive)
+        call.request_bytes = len(body)
+        self._observers.asked(call)
+        if verb == "POST":
+            do = functools.partial(_ask, self._manager, path, body, call)
+        else:
+            do = functools.partial(_describe, self._manager, path)
+        kind = (verb, path, size_class(len(body))) if len(body) <= _SMALL_BYTES else None
+        answered = self._work.run(kind, do)
+        return answered if isinstance(answered, bytes) else await answered
+
+    def _told(self, error: BaseException, call: Call) -> tuple[int, bytes]:
+        """Status and body of a request that failed."""
+        if isinstance(error, _OtherVerb):
+            return _OTHER_VERB, _error(str(error))
+        if isinstance(error, RequestError):
+            return http_status(error.code), _error(str(error))
+        if isinstance(error, TimeoutError):
+            return http_status("DEADLINE_EXCEEDED"), _error(f"Timed out after {self._timeout_s:g} s.")
+        _LOG.error("%s %s failed", call.method, call.model, exc_info=error)
+        return http_status("INTERNAL"), _error("The server failed; its log tells why.")
 
 
-def _call(target: re.Match[str] | None, method: str) -> Call:
-    return Call("rest", method, model=target["model"] if target else "")
+class _OtherVerb(RequestError):
+    """Neither GET nor POST."""
 
 
-async def _read_body(request: Request) -> bytes:
-    encoding = request.headers.get("content-encoding", "identity").lower()
+async def _send(send: Send, status: int, body: bytes, call: Call) -> None:
+    call.response_bytes = len(body)
+    headers = [_JSON, (b"content-length", b"%d" % len(body)), *call.answer_headers]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _read_body(call: Call, receive: Receive) -> bytes:
+    encoding = (call.header(b"content-encoding") or "identity").lower()
     if encoding not in ("identity", "gzip"):
         raise RequestError(f"A request's body must be plain or gzip. Received: {encoding}.", code="UNIMPLEMENTED")
     unpack = zlib.decompressobj(_GZIP_WINDOW) if encoding == "gzip" else None
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestError("The client went away.", code="CANCELLED")
+        more, chunk = message.get("more_body", False), message.get("body", b"")
+        if not body and not more and unpack is None and len(chunk) <= MAX_BODY_BYTES:
+            return bytes(chunk)
+        try:
             # One byte more than is allowed tells that there is more, however much a small chunk unpacks to.
             body += unpack.decompress(chunk, MAX_BODY_BYTES + 1 - len(body)) if unpack else chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise RequestError(
-                    f"A request must have at most {MAX_BODY_BYTES:,} bytes. Received: more.", code="RESOURCE_EXHAUSTED"
-                )
-    except ClientDisconnect as error:
-        raise RequestError("The client went away.", code="CANCELLED") from error
-    except zlib.error as error:
-        raise RequestError(f"A gzip body must be whole. Received: {error}.") from error
+        except zlib.error as error:
+            raise RequestError(f"A gzip body must be whole. Received: {error}.") from error
+        if len(body) > MAX_BODY_BYTES:
+            raise RequestError(
+                f"A request must have at most {MAX_BODY_BYTES:,} bytes. Received: more.", code="RESOURCE_EXHAUSTED"
+            )
     if unpack is not None and not unpack.eof:
         raise RequestError("A gzip body must be whole. Received: one that ends too early.")
     return bytes(body)
 
 
-def _ask(manager: Manager, path: str, body: bytes) -> Any:
+def _ask(manager: Manager, path: str, body: bytes, call: Call) -> bytes:
     target = _matched(_ASK, "POST", path)
     document = parse_json(body)
     if not isinstance(document, dict):
         raise RequestError(f"Request must be a JSON object. Received: {type(document).__name__}.")
-    return _METHODS[target["method"].lower()](manager, _spec(target, document), document)
+    return write_json(_METHODS[target["method"].lower()](manager, _spec(target, document), document, call))
 
 
-def _predict(manager: Manager, spec: Any, document: dict[str, Any]) -> Any:
+def _predict(manager: Manager, spec: Any, document: dict[str, Any], call: Call) -> Any:
     answered = answer(
         manager,
         spec=spec,
         read_inputs=lambda signature: read_inputs(document, signature),
         no_signature='Serving signature name: "{}" not found in signature def',
+        call=call,
     )
     return write_outputs(answered.outputs, by_row="instances" in document)
 
 
-def _classify(manager: Manager, spec: Any, document: dict[str, Any]) -> Any:
+def _classify(manager: Manager, spec: Any, document: dict[str, Any], _: Call) -> Any:
     request = protos.ClassificationRequest(model_spec=spec)
     read_examples(document, request.input)
     return write_classes(classify(manager, request).result)
 
 
-def _regress(manager: Manager, spec: Any, document: dict[str, Any]) -> Any:
+def _regress(manager: Manager, spec: Any, document: dict[str, Any], _: Call) -> Any:
     request = protos.RegressionRequest(model_spec=spec)
     read_examples(document, request.input)
     return write_values(regress(manager, request).result)
@@ -155,7 +202,11 @@ def _regress(manager: Manager, spec: Any, document: dict[str, Any]) -> Any:
 _METHODS: Final = {"predict": _predict, "classify": _classify, "regress": _regress}
 
 
-def _describe(manager: Manager, path: str) -> Any:
+def _describe(manager: Manager, path: str) -> bytes:
+    return write_json(_description(manager, path))
+
+
+def _description(manager: Manager, path: str) -> Any:
     if _BARE.fullmatch(path):
         raise RequestError("Missing model name in request.")
     target = _matched(_DESCRIBE, "GET", path)
@@ -215,9 +266,24 @@ def _signature_name(document: dict[str, Any]) -> str:
     return name
 
 
-async def _other_method(request: Request, _: Exception) -> Response:
-    return _json({"error": f"Malformed request: {request.method} {request.url.path}"}, status=405)
+def text_page(text: Callable[[], str], content_type: str) -> Application:
+    """An application that shows a text, made anew for each request."""
+
+    async def show(_: Scope, __: Receive, send: Send) -> None:
+        body = text().encode()
+        headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return show
 
 
-def _json(body: Any, *, status: int = 200) -> Response:
-    return Response(write_json(body), status_code=status, media_type="application/json")
+def _error(message: str) -> bytes:
+    return write_json({"error": message})
+
+
+def _peer_name(client: tuple[str, int] | None) -> str:
+    if client is None:
+        return "unix"
+    host, port = client
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,37 +1,34 @@
 """The model server as a whole: manager, gRPC and REST, from start to a graceful stop."""
 
+import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
-from roadworthy.serving.errors import ServeError
-from roadworthy.serving.server.grpc_service import grpc_server
+from roadworthy.serving.server.grpc_server import GrpcServer
+from roadworthy.serving.server.grpc_service import GrpcService, limits_of
 from roadworthy.serving.server.health import Health
+from roadworthy.serving.server.loop_thread import LoopThread
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.metrics import CONTENT_TYPE, Metrics
-from roadworthy.serving.server.ports import address, check_host, check_ports, listen
-from roadworthy.serving.server.rest_app import rest_app
+from roadworthy.serving.server.observe import Observers
+from roadworthy.serving.server.ports import check_host, check_ports, listen, listen_unix
+from roadworthy.serving.server.rest_app import Application, RestApp, text_page
+from roadworthy.serving.server.rest_server import RestServer, with_cors
+from roadworthy.serving.server.work import Work
 
 GRPC_PORT: Final = 8500
 REST_PORT: Final = 8501
 REST_TIMEOUT_S: Final = 30.0
 # How long requests that are under way get to finish once the server is told to stop.
 DRAIN_S: Final = 30
-_REST_START_S: Final = 30.0
-_REST_LOOK_S: Final = 0.005
 _GRPC_OPTION: Final = "--grpc-port"
 _REST_OPTION: Final = "--rest-port"
 
@@ -100,110 +97,85 @@ class ModelServer:
 
     def __init__(self, manager: Manager, listening: Listening = Listening(grpc_port=0, rest_port=0)) -> None:
         """Binds the ports; errors as of `run_server`."""
-        host = listening.host
-        check_host(host, insecure=listening.insecure)
+        check_host(listening.host, insecure=listening.insecure)
         self.manager = manager
-        ports = {_GRPC_OPTION: listening.grpc_port, _REST_OPTION: listening.rest_port}
-        check_ports(host, {option: port for option, port in ports.items() if port is not None})
-        metrics = Metrics() if listening.metrics_path else None
-        observers = [metrics] if metrics else []
+        self._listening = listening
+        self._work = Work()
         self._health = Health() if listening.health else None
-        self._grpc, self.grpc_port = grpc_server(
-            manager,
-            address=address(host, listening.grpc_port),
-            socket=listening.grpc_socket,
-            options=listening.grpc_options,
-            observers=observers,
-            services=[self._health.add_to] if self._health else [],
-        )
-        app = rest_app(
-            manager,
-            timeout_s=listening.rest_timeout_s,
-            cors=listening.cors,
-            observers=observers,
-            extra_routes=[_metrics_route(listening.metrics_path, metrics)]
-            if listening.metrics_path and metrics
-            else [],
-        )
-        self._rest = None if listening.rest_port is None else _Rest(app, host, listening.rest_port)
-        self.rest_port = None if self._rest is None else self._rest.port
+        self._metrics = Metrics() if listening.metrics_path else None
+        self._observers = Observers([self._metrics] if self._metrics else [])
+        self._grpc_socket, self._rest_socket = _listen(listening)
+        self.grpc_port: int = self._grpc_socket.getsockname()[1]
+        self.rest_port: int | None = self._rest_socket.getsockname()[1] if self._rest_socket else None
+        self._loop = LoopThread()
 
     def __enter__(self) -> "ModelServer":
         """Loads what can be served and starts to answer."""
         self.manager.start()
-        self._grpc.start()
-        if self._health is not None:
-            self._health.serving()
-        if self._rest is not None:
-            try:
-                self._rest.start()
-            except ServeError:
-                self.__exit__()
-                raise
+        self._loop.start()
+        self._loop.run(self._start())
         return self
 
     def __exit__(self, *_: object) -> None:
         """Takes no more requests, waits for those under way, and unloads everything."""
-        if self._health is not None:
-            self._health.not_serving()
-        if self._rest is not None:
-            self._rest.ask_to_stop()
-        self._grpc.stop(grace=DRAIN_S).wait()
-        if self._rest is not None:
-            self._rest.join()
+        self._loop.run(self._stop())
+        self._work.close()
+        self._loop.stop()
         self.manager.stop()
 
+    async def _start(self) -> None:
+        self._grpc = self._grpc_server()
+        await self._grpc.start()
+        self._rest = RestServer(self._rest_app(), self._rest_socket, drain_s=DRAIN_S) if self._rest_socket else None
+        if self._rest is not None:
+            await self._rest.start()
+        if self._health is not None:
+            self._health.serving()
 
-class _Rest:
-    """REST on a thread of its own."""
+    async def _stop(self) -> None:
+        if self._health is not None:
+            self._health.not_serving()
+        stops = [self._grpc.stop(grace_s=DRAIN_S)]
+        if self._rest is not None:
+            stops.append(self._rest.stop())
+        await asyncio.gather(*stops)
 
-    def __init__(self, app: Starlette, host: str, port: int) -> None:
-        self._socket = listen(host, port, option=_REST_OPTION)
-        self.port: int = self._socket.getsockname()[1]
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=DRAIN_S,
-            )
+    def _grpc_server(self) -> GrpcServer:
+        listening = self._listening
+        service = GrpcService(
+            self.manager,
+            self._work,
+            observers=self._observers,
+            health=self._health,
+            **limits_of(listening.grpc_options),
         )
-        self._thread = threading.Thread(target=self._serve, name="rest", daemon=True)
+        unix = [listen_unix(listening.grpc_socket)] if listening.grpc_socket is not None else []
+        return GrpcServer(service, [self._grpc_socket, *unix])
 
-    def start(self) -> None:
-        """Returns once it answers.
-
-        Raises:
-            ServeError: it does not.
-        """
-        self._thread.start()
-        # Uvicorn says that it has started only by a flag.
-        deadline = time.monotonic() + _REST_START_S
-        while not self._server.started:
-            if time.monotonic() > deadline or not self._thread.is_alive():
-                raise ServeError(f"REST must start within {_REST_START_S:.0f} s. Received: it did not; see the log.")
-            time.sleep(_REST_LOOK_S)
-
-    def ask_to_stop(self) -> None:
-        """Takes no more requests."""
-        self._server.should_exit = True
-
-    def join(self) -> None:
-        """Waits for the requests under way."""
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _serve(self) -> None:
-        self._server.run(sockets=[self._socket])
+    def _rest_app(self) -> Application:
+        listening = self._listening
+        routes = {}
+        if listening.metrics_path is not None and self._metrics is not None:
+            routes[listening.metrics_path] = text_page(self._metrics.text, CONTENT_TYPE)
+        app = RestApp(
+            self.manager,
+            self._work,
+            timeout_s=listening.rest_timeout_s,
+            observers=self._observers,
+            routes=routes,
+        )
+        return with_cors(app) if listening.cors else app
 
 
-def _metrics_route(path: str, metrics: Metrics) -> Route:
-    async def tell(_: Request) -> Response:
-        return Response(metrics.text(), media_type=CONTENT_TYPE)
-
-    return Route(path, tell, methods=["GET"])
+def _listen(listening: Listening) -> tuple[socket.socket, socket.socket | None]:
+    """The sockets of gRPC and REST, of which a port that is taken leaves none behind."""
+    ports = {_GRPC_OPTION: listening.grpc_port, _REST_OPTION: listening.rest_port}
+    check_ports(listening.host, {option: port for option, port in ports.items() if port is not None})
+    grpc = listen(listening.host, listening.grpc_port, option=_GRPC_OPTION)
+    rest = None
+    if listening.rest_port is not None:
+        rest = listen(listening.host, listening.rest_port, option=_REST_OPTION)
+    return grpc, rest
 
 
 @contextlib.contextmanager

@@ -1,10 +1,7 @@
 import threading
 
-import pytest
-
 from roadworthy.serving.server.metrics import Metrics
-from roadworthy.serving.server.observe import Call, observed
-from roadworthy.serving.status import RequestError
+from roadworthy.serving.server.observe import Call
 
 
 def call(**changes):
@@ -62,21 +59,3 @@ def test_no_request_is_lost_among_threads():
         thread.join()
 
     assert ':tensorflow:serving:request_count{model_name="m",status="OK"} 4000' in metrics.text()
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (RequestError("x", code="NOT_FOUND"), "NOT_FOUND"),
-        (TimeoutError(), "DEADLINE_EXCEEDED"),
-        (KeyError(), "INTERNAL"),
-    ],
-)
-def test_observers_are_told_how_a_request_ended(error, code):
-    told = []
-    observer = type("Observer", (), {"done": lambda _, one: told.append(one)})()
-    clock = iter([1.0, 3.5])
-    with pytest.raises(type(error)), observed(Call("rest", "Predict"), [observer], now=lambda: next(clock)):
-        raise error
-
-    assert [(one.code, one.seconds) for one in told] == [(code, 2.5)]

@@ -16,7 +16,6 @@ import pytest
 from roadworthy.serving.client import Client
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.repository import publish
-from roadworthy.serving.server.grpc_service import grpc_server
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.run import Listening, ModelServer, run_server
 
@@ -100,11 +99,6 @@ def test_a_second_server_cannot_share_the_ports_of_the_first(server, model_root)
     for ports in ({"grpc_port": server.grpc_port}, {"rest_port": server.rest_port}):
         with pytest.raises(ServeError, match="is in use"):
             ModelServer(Manager.of_root(model_root), Listening(**{"grpc_port": 0, "rest_port": 0, **ports}))
-
-
-def test_grpc_does_not_share_a_port_in_silence(server):
-    with pytest.raises(ServeError, match="gRPC must be able to listen"):
-        grpc_server(server.manager, address=f"127.0.0.1:{server.grpc_port}")
 
 
 def test_a_host_beyond_loopback_is_refused(model_root):

@@ -1,0 +1,163 @@
+"""Where requests are worked on: cheap ones at once on the event loop, all others in threads, and never too many.
+
+To hand a small request to another thread and back costs several times what the request itself does. What is worked on
+at once keeps every other request waiting, though, so only what was measured to be quick is, and only while it stays so.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Final, TypeVar
+
+from roadworthy.serving.status import RequestError
+
+# Threads mostly wait: for a batch to fill, or for their turn with an interpreter.
+THREADS: Final = 64
+# Requests beyond these are refused rather than piled up in memory.
+MAX_REQUESTS: Final = 128
+# A kind of request is tried on the loop once the quickest of so many in threads took less than the limit: the quickest,
+# since in threads they wait for each other.
+_TRIALS: Final = 8
+_QUICK_S: Final = 0.001
+# On the loop the average counts: each of the last sixteen or so, the newest most.
+_WEIGHT: Final = 1 / 16
+# Found too slow there, it is not tried again for so long, twice as long each time.
+_FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 60.0
+# Kinds are named by clients, so there must be an end to them.
+_MAX_KINDS: Final = 1024
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class Pace:
+    """How quick one kind of request is, and so where it is worked on.
+
+    Attributes:
+        on_loop: whether the event loop may do it.
+        seconds: moving average on the loop; in threads, the quickest since it was last decided.
+        trials: how many were measured in threads since.
+        pause_s: how long it stays in threads after it was found too slow on the loop.
+        not_before: when it may be tried on the loop again, seconds of `perf_counter`.
+    """
+
+    on_loop: bool = False
+    seconds: float = float("inf")
+    trials: int = 0
+    pause_s: float = _FIRST_PAUSE_S
+    not_before: float = 0.0
+
+    def measured_on_loop(self, seconds: float, now: float) -> None:
+        """Takes a measurement in; too slow an average sends the kind to the threads."""
+        self.seconds += (seconds - self.seconds) * _WEIGHT
+        if self.seconds > _QUICK_S:
+            self.on_loop, self.seconds, self.trials = False, float("inf"), 0
+            self.not_before = now + self.pause_s
+            self.pause_s = min(2 * self.pause_s, _LONGEST_PAUSE_S)
+
+    def measured_in_thread(self, seconds: float, now: float) -> None:
+        """Takes a measurement in; enough of them with a quick one among them let the loop try."""
+        if self.on_loop or now < self.not_before:
+            return
+        self.seconds = min(self.seconds, seconds)
+        self.trials += 1
+        if self.trials >= _TRIALS:
+            self.on_loop, self.trials = self.seconds < _QUICK_S, 0
+            if not self.on_loop:
+                self.seconds = float("inf")
+
+
+class Work:
+    """Works on requests; `run` belongs to the event loop's thread."""
+
+    def __init__(self, *, threads: int = THREADS, max_requests: int = MAX_REQUESTS) -> None:
+        """Starts no thread yet.
+
+        Args:
+            threads: most requests worked on at a time in threads.
+            max_requests: most requests in threads or waiting for one.
+        """
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        self._max_requests = max_requests
+        self._paces: dict[Hashable, Pace] = {}
+        self._under_way = 0
+
+    def run(self, kind: Hashable | None, do: Callable[[], Answer]) -> "Answer | asyncio.Future[Answer]":
+        """Works on a request.
+
+        Args:
+            kind: requests of one kind cost about the same, such as those of one size for one model; None is never
+                quick.
+            do: the work; what it raises is passed on.
+
+        Returns:
+            The answer, if the work was done at once, else a future of it.
+
+        Raises:
+            RequestError: RESOURCE_EXHAUSTED, too many requests are under way.
+        """
+        pace = self._paces.get(kind)
+        if pace is None or not pace.on_loop:
+            return self._in_thread(kind, do)
+        started = perf_counter()
+        try:
+            return do()
+        finally:
+            now = perf_counter()
+            pace.measured_on_loop(now - started, now)
+
+    def close(self) -> None:
+        """Waits for the work that has begun; what has not is dropped."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _in_thread(self, kind: Hashable | None, do: Callable[[], Answer]) -> "asyncio.Future[Answer]":
+        if self._under_way >= self._max_requests:
+            raise RequestError(
+                f"The server must not have more than {self._max_requests} requests under way. Received: one more. "
+                "Try again later.",
+                code="RESOURCE_EXHAUSTED",
+            )
+        self._under_way += 1
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        doing = self._threads.submit(_timed, do)
+        doing.add_done_callback(lambda done: loop.call_soon_threadsafe(self._over, kind, done, answer))
+        # What waits for a thread is dropped with its request; what has one goes on, and counts until it is done.
+        answer.add_done_callback(lambda given: doing.cancel() if given.cancelled() else None)
+        return answer
+
+    def _over(self, kind: Hashable | None, done: "Future[tuple[Any, float]]", answer: "asyncio.Future[Any]") -> None:
+        self._under_way -= 1
+        if done.cancelled():
+            answer.cancel()
+            return
+        error = done.exception()
+        if error is None:
+            result, seconds = done.result()
+            if kind is not None:
+                self._pace(kind).measured_in_thread(seconds, perf_counter())
+            if not answer.done():
+                answer.set_result(result)
+        elif not answer.done():
+            answer.set_exception(error)
+
+    def _pace(self, kind: Hashable) -> Pace:
+        if kind not in self._paces:
+            if len(self._paces) >= _MAX_KINDS:
+                self._paces.clear()
+            self._paces[kind] = Pace()
+        return self._paces[kind]
+
+
+def _timed(do: Callable[[], Answer]) -> tuple[Answer, float]:
+    started = perf_counter()
+    answer = do()
+    return answer, perf_counter() - started
+
+
+def size_class(size_bytes: int) -> int:
+    """Requests of one class differ in length by less than twice."""
+    return size_bytes.bit_length()
