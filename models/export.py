@@ -103,8 +103,11 @@ def load_keras(path: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        # The whole config of the layer may follow.
+        cause = str(error).partition(" Full object config:")[0]
         raise ModelError(
-            f"{path} must be a .keras file of known layers; a module_file can register more. Received: {error}"
+            f"{path} must be a .keras file of known layers in a functional or Sequential model; a module_file can "
+            f"register more layers. Received: {cause}"
         ) from error
 
 

@@ -1,6 +1,7 @@
 """One YAML file describes a run: read once, checked whole, frozen, passed on. Imports neither TensorFlow nor TFX."""
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -207,7 +208,7 @@ def _fault(path: Path, root: yaml.Node | None, fault: ErrorDetails, section: typ
             return f"{where} is not a known key.{_closest(str(loc[-1]), _known_keys(loc[:-1], section))}"
         case "value_error":
             return f"{where} {fault['ctx']['error']}"
-    rule = fault["msg"].replace("Input should", "must", 1)
+    rule = re.sub(r"^\w+ should", "must", fault["msg"]).replace(" after validation", "")
     return f"{where} {rule}. Received: {_shown(fault['input'])}.{_percent_hint(fault)}"
 
 
@@ -219,10 +220,11 @@ def _closest(key: str, known: Sequence[str]) -> str:
 def _percent_hint(fault: ErrorDetails) -> str:
     """A share given as a percentage is the commonest slip."""
     limit = fault.get("ctx", {}).get("lt", fault.get("ctx", {}).get("le"))
-    value = fault["input"]
-    if limit == 1 and isinstance(value, int | float) and 1 < value <= 100:  # noqa: PLR2004
-        return f" Did you mean {value / 100:g}?"
-    return ""
+    try:
+        value = float(fault["input"])
+    except (TypeError, ValueError):
+        return ""
+    return f" Did you mean {value / 100:g}?" if limit == 1 and 1 < value <= 100 else ""  # noqa: PLR2004
 
 
 def _shown(value: Any, *, limit: int = 80) -> str:

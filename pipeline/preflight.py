@@ -6,6 +6,7 @@ from pathlib import Path
 from roadworthy.components.ingest.scan import scan
 from roadworthy.models.backbones import check_backbone_name
 from roadworthy.models.backbones.weights_file import check_weights_file
+from roadworthy.models.compression.recipe import Recipe
 from roadworthy.models.config import IMAGENET, BackboneSettings, TrainedModel
 from roadworthy.models.keras_file import check_keras_file
 from roadworthy.models.module_file import check_module_file
@@ -48,6 +49,37 @@ def check_inputs(config: RunConfig, *, source: str) -> RunConfig:
         _check_weights(source, where, backbone)
     _check_data(source, config)
     return _with_sums(source, config)
+
+
+def check_trained(config: RunConfig, *, source: str) -> None:
+    """Reads the trained model that a config names as the run will, so that a wrong one is refused before data is read.
+
+    Imports TensorFlow, and runs the config's `module_file`.
+
+    Args:
+        config: checked by `check_inputs`; one that names no trained model passes.
+        source: what messages call it by.
+
+    Raises:
+        ModelError: the file holds no classifier of the data's classes, or a step that needs TF-MOT can't take a layer.
+    """
+    if config.trained is None:
+        return
+    from roadworthy.models.bridge.translation import to_tf_keras
+    from roadworthy.models.finetuning.adopt import read_trained
+
+    try:
+        model = read_trained(config.trained, classes=len(scan(config.data.path).labels))
+        if any(_bridges_first(recipe) for recipe in config.compress.recipes):
+            to_tf_keras(model)
+    except ModelError as error:
+        raise type(error)(f"{source}: {error}") from error
+
+
+def _bridges_first(recipe: Recipe) -> bool:
+    """Whether TF-MOT takes the trained model as it is, not a student of it."""
+    first = recipe.steps[0]
+    return first.kind in {"prune", "cluster"} or (first.quantize is not None and first.quantize.qat is not None)
 
 
 def _backbones(config: RunConfig) -> Iterator[tuple[str, BackboneSettings]]:

@@ -15,6 +15,8 @@ TOLERANCE: Final = 1e-4
 # a fine-tuned EfficientNet-Lite0 whose scores agreed within 5e-6, 1e-3 deep in an EfficientNetV2S of random weights.
 # A setting translated wrongly shows far above this.
 INNER_FACTOR: Final = 30
+# Spacing of the numbers beside 1. The two Kerases round at different places, so half precision is held to a few.
+_SPACING: Final = {"float16": 2**-10, "bfloat16": 2**-7}
 
 
 def check_equal(
@@ -34,8 +36,9 @@ def check_equal(
         twin: what `to_tf_keras(model)` gave.
         images: real inputs of a model that has one, float32 [batch, …] as it takes them; random ones alone when None.
         seed: of the random inputs, uniform in [0, 255).
-        tolerance: largest absolute difference allowed in the model's outputs, and a thirtieth of that allowed inside;
-            for values beyond 1 in proportion to them.
+        tolerance: largest absolute difference allowed in the model's outputs, a thirtieth of what is allowed inside;
+            for values beyond 1 in proportion to them. A model that computes in half precision may differ by twice the
+            spacing of its numbers (float16: 0.002, bfloat16: 0.016), and by eight times inside.
 
     Raises:
         ModelError: an output differs; the message names the first such layer and by how much.
@@ -43,11 +46,21 @@ def check_equal(
     names = {path: _output_layer(twin, path) for path in leaves(model)}
     probe = tf_keras.Model(twin.inputs, {path: layer.get_output_at(0) for path, layer in names.items()})
     final = _final_paths(model)
+    outer, inner = _allowed(model, tolerance)
     for source, batches in _batches(model, images, seed=seed):
         there = probe(batches if len(batches) > 1 else batches[0], training=False)
         for path, here in _outputs(model, batches):
-            allowed = tolerance if path in final else INNER_FACTOR * tolerance
-            _compare(here, np.asarray(there[path]), path=path, source=source, tolerance=allowed)
+            allowed = outer if path in final else inner
+            _compare(here, there[path], place=f"layer {path!r}", source=source, tolerance=allowed)
+        # As it is served: the walk from layer to layer is ours, and later calls of shared layers are not in it.
+        answers = model(keras.tree.pack_sequence_as(model.input, batches), training=False)
+        _compare(answers, twin(batches, training=False), place="the model's output", source=source, tolerance=outer)
+
+
+def _allowed(model: keras.Model, tolerance: float) -> tuple[float, float]:
+    """What is allowed in the model's outputs, and inside it."""
+    spacing = max((_SPACING.get(getattr(leaf, "compute_dtype", ""), 0) for leaf in leaves(model).values()), default=0)
+    return max(tolerance, 2 * spacing), max(INNER_FACTOR * tolerance, 8 * spacing)
 
 
 def _output_layer(twin: tf_keras.Model, path: str) -> tf_keras.layers.Layer:
@@ -90,14 +103,15 @@ def _final_paths(model: keras.Model) -> frozenset[str]:
     return frozenset(last[id(tensor)] for tensor in keras.tree.flatten(outputs) if id(tensor) in last)
 
 
-def _outputs(model: keras.Model, batches: list[np.ndarray]) -> list[tuple[str, np.ndarray]]:
-    """Every leaf's first output in the order computed, by path."""
+def _outputs(model: keras.Model, batches: list[np.ndarray]) -> list[tuple[str, Any]]:
+    """What every leaf gives at its first call, in the order computed, by path."""
     paths = {id(leaf): path for path, leaf in leaves(model).items()}
-    outputs: dict[str, np.ndarray] = {}
+    outputs: dict[str, Any] = {}
 
     def record(leaf: keras.Operation, *args: Any, **kwargs: Any) -> Any:
-        output = leaf(*args, **kwargs)
-        outputs.setdefault(paths[id(leaf)], keras.ops.convert_to_numpy(output))
+        # What Keras does with a `training` flag that is fixed in the graph when it is told not to train.
+        output = leaf(*args, **kwargs | ({"training": False} if "training" in kwargs else {}))
+        outputs.setdefault(paths[id(leaf)], output)
         return output
 
     given = [keras.ops.convert_to_tensor(batch) for batch in batches]
@@ -105,13 +119,21 @@ def _outputs(model: keras.Model, batches: list[np.ndarray]) -> list[tuple[str, n
     return list(outputs.items())
 
 
-def _compare(here: np.ndarray, there: np.ndarray, *, path: str, source: str, tolerance: float) -> None:
-    scale = max(1.0, float(np.max(np.abs(here))))
-    difference = float(np.max(np.abs(here - there))) if here.shape == there.shape else float("inf")
-    # Written so that NaN fails.
-    if not difference <= tolerance * scale:
-        raise ModelError(
-            f"The tf_keras model must answer as the Keras 3 model it was made from, within {tolerance:g} of {scale:g}. "
-            f"Received: a difference of {difference:g} on {source} inputs, first at layer {path!r} of shapes "
-            f"{here.shape} and {there.shape}. Replace this layer, or leave steps that need TF-MOT out of the recipe."
-        )
+def _compare(here: Any, there: Any, *, place: str, source: str, tolerance: float) -> None:
+    """Compares one output or several in the same order."""
+    for ours, theirs in zip(_arrays(here), _arrays(there), strict=True):
+        scale = max(1.0, float(np.max(np.abs(ours))))
+        difference = float(np.max(np.abs(ours - theirs))) if ours.shape == theirs.shape else float("inf")
+        # Written so that NaN fails.
+        if not difference <= tolerance * scale:
+            raise ModelError(
+                "The tf_keras model must answer as the Keras 3 model it was made from, within "
+                f"{tolerance:g} of {scale:g}. Received: a difference of {difference:g} on {source} inputs, first at "
+                f"{place} of shapes {ours.shape} and {theirs.shape}. "
+                "Replace this layer, or leave steps that need TF-MOT out of the recipe."
+            )
+
+
+def _arrays(outputs: Any) -> list[np.ndarray]:
+    """As numbers that can be subtracted, whatever they are: bool and uint8 can't."""
+    return [keras.ops.convert_to_numpy(output).astype(np.float64) for output in keras.tree.flatten(outputs)]

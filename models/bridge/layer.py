@@ -1,6 +1,7 @@
 """Makes one tf_keras layer from one Keras 3 layer: the same class, with its config in the older dialect."""
 
 import inspect
+import textwrap
 from typing import Any, Final
 
 import keras
@@ -10,14 +11,16 @@ from roadworthy.models.bridge.activation import REWRITTEN
 from roadworthy.models.bridge.registry import registered
 from roadworthy.serving.errors import UnsupportedLayer
 
+REASON_LENGTH: Final = 400
+
 # Keras 3 renamed these options.
 RENAMED_OPTIONS: Final = {"LeakyReLU": {"negative_slope": "alpha"}}
 
 # Layers whose older config also holds the shapes they were built with, which the constructor does not ask for.
 WITH_SHAPES_IN_CONFIG: Final = frozenset({"MultiHeadAttention"})
 
-# Layers of the same name that run someone's own code, which belongs to the Keras it was written for.
-REFUSED: Final = frozenset({"Lambda", "RNN", "TimeDistributed", "Wrapper"})
+# Layers of the same name that hold others, or someone's own code, which belong to the Keras they were made for.
+REFUSED: Final = frozenset({"Bidirectional", "Lambda", "RNN", "SpectralNormalization", "TimeDistributed", "Wrapper"})
 
 
 def translate(layer: keras.layers.Layer, *, path: str) -> tf_keras.layers.Layer:
@@ -51,11 +54,16 @@ def translate(layer: keras.layers.Layer, *, path: str) -> tf_keras.layers.Layer:
 def unsupported(path: str, layer: keras.Operation, *, reason: str) -> UnsupportedLayer:
     """The error for a layer that can't cross: names it, its class, why, and what to do."""
     return UnsupportedLayer(
-        f"Layer {path!r} can't be translated from Keras 3 to tf_keras, which TF-MOT needs: {reason}. "
+        f"Layer {path!r} can't be translated from Keras 3 to tf_keras, which TF-MOT needs: {_short(reason)}. "
         f"Received: {type(layer).__module__}.{type(layer).__qualname__}. "
         "Teach the bridge this layer with roadworthy.models.bridge.registry.register_layer, replace it with plain "
         "keras.layers, or leave steps that need TF-MOT, such as prune, out of the recipe."
     )
+
+
+def _short(reason: str) -> str:
+    """A library's first paragraph: a trace or a whole config may follow."""
+    return textwrap.shorten(reason.partition("\n\nCall arguments")[0], REASON_LENGTH, placeholder=" …").rstrip(".")
 
 
 def _activation(layer: keras.layers.Layer, *, path: str) -> str:
@@ -75,7 +83,7 @@ def _plain(value: Any) -> Any:
     """
     if not isinstance(value, dict) or "class_name" not in value:
         return value
-    if value["class_name"].endswith("DTypePolicy"):
+    if value["class_name"] == "DTypePolicy":
         return value["config"]["name"]
     module = value["module"].rpartition(".")[2]
     twin = getattr(getattr(tf_keras, module, None), value["class_name"], None)

@@ -1,24 +1,27 @@
 """Clones a Keras 3 model into tf_keras, the only Keras that TF-MOT takes; nested models come out flat."""
 
-import inspect
 from typing import Any
 
 import keras
 import tf_keras
 
 from roadworthy.models.bridge.activation import REWRITTEN
+from roadworthy.models.bridge.arguments import call_twin
 from roadworthy.models.bridge.graph import leaves, run
-from roadworthy.models.bridge.layer import translate, unsupported
+from roadworthy.models.bridge.hosted import host, may_be_hosted
+from roadworthy.models.bridge.layer import translate
 from roadworthy.models.bridge.operation import apply_operation
 from roadworthy.models.bridge.weights import copy_to_tf_keras
+from roadworthy.serving.errors import UnsupportedLayer
 
 
 def to_tf_keras(model: keras.Model) -> tf_keras.Model:
     """Makes the tf_keras twin of a Keras 3 model: same layers, same weights, no models nested in it.
 
     A layer's name in the twin is its path in the model, e.g. `backbone/stem_conv`. Layers called more than once stay
-    shared. A `training` flag fixed in the graph is dropped, since the twin is made to be fine-tuned. Prove the two
-    equal with `check_equal` before relying on the twin.
+    shared. Operations of `keras.ops` and layers without weights that tf_keras lacks are computed by Keras 3 inside it.
+    A `training` flag fixed in the graph is dropped, as Keras 3 does wherever it is told whether it trains. Prove the
+    two equal with `check_equal` before relying on the twin.
 
     Args:
         model: built functional or Sequential Keras 3 model of any depth of nesting.
@@ -45,35 +48,36 @@ class _Translator:
 
     def __init__(self, model: keras.Model) -> None:
         self._paths = {id(leaf): path for path, leaf in leaves(model).items()}
-        self._twins: dict[int, tf_keras.layers.Layer] = {}
+        self._twins: dict[int, tf_keras.layers.Layer | None] = {}
         self._calls: dict[int, int] = {}
 
     def apply(self, leaf: keras.Operation, *args: Any, **kwargs: Any) -> Any:
         path = self._paths[id(leaf)]
-        given = {key: value for key, value in kwargs.items() if not _is_default(leaf, key, value)}
+        given = {key: value for key, value in kwargs.items() if key != "training"}
         if not isinstance(leaf, keras.layers.Layer):
-            return apply_operation(leaf, *args, *given.values(), path=self._call_name(leaf, path))
-        if set(given) - {"training"}:
-            raise unsupported(path, leaf, reason=f"it is called with {sorted(given)}")
-        return self._layer(leaf, path, args)
-
-    def _layer(self, leaf: keras.layers.Layer, path: str, args: tuple[Any, ...]) -> Any:
+            return apply_operation(leaf, args, given, path=self._call_name(leaf, path))
         activation = getattr(leaf, "activation", None)
         rewritten = REWRITTEN.get(activation) if activation else None
         if rewritten and type(leaf) is keras.layers.Activation:
             return rewritten(args[0], self._call_name(leaf, path))
-        twin = self._twins.get(id(leaf)) or translate(leaf, path=path)
-        self._twins[id(leaf)] = twin
-        output = twin(*args)
+        twin = self._twin(leaf, path)
+        if twin is None:
+            return host(leaf, args, given, path=self._call_name(leaf, path))
+        output = call_twin(twin, leaf, args, given, path=path)
         return rewritten(output, self._call_name(leaf, f"{path}/activation")) if rewritten else output
+
+    def _twin(self, leaf: keras.layers.Layer, path: str) -> tf_keras.layers.Layer | None:
+        """The leaf's counterpart; None if tf_keras has none and the leaf can be hosted."""
+        if id(leaf) not in self._twins:
+            try:
+                self._twins[id(leaf)] = translate(leaf, path=path)
+            except UnsupportedLayer:
+                if not may_be_hosted(leaf):
+                    raise
+                self._twins[id(leaf)] = None
+        return self._twins[id(leaf)]
 
     def _call_name(self, leaf: keras.Operation, name: str) -> str:
         """A name for the layers that stand for a stateless part, new at every call of a shared layer."""
         self._calls[id(leaf)] = count = self._calls.get(id(leaf), 0) + 1
         return name if count == 1 else f"{name}_{count}"
-
-
-def _is_default(leaf: keras.Operation, key: str, value: Any) -> bool:
-    """Whether an argument of a call says nothing: it is unset, or what the layer takes it for anyway."""
-    parameter = inspect.signature(leaf.call).parameters.get(key)
-    return value is None or (parameter is not None and isinstance(value, bool | str) and value == parameter.default)

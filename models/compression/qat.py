@@ -118,7 +118,8 @@ def _with_rounding(twin: tf_keras.Model, scheme: Any, reasons: Mapping[str, str]
 
     for layer in twin.layers:
         layer.trainable = True
-    with keras_api.quantize_scope():
+    # TF-MOT builds layers anew by the names of their classes.
+    with keras_api.quantize_scope({type(layer).__name__: type(layer) for layer in twin.layers}):
         annotated = tf_keras.models.clone_model(twin, clone_function=annotate)
         return keras_api.quantize_apply(annotated, scheme)
 

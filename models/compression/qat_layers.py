@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import tf_keras
 
+from roadworthy.models.bridge.hosted import Hosted
+
 # Of a convolution or dense layer; TF-MOT refuses any other.
 _FUSED_ACTIVATIONS: Final = frozenset({"linear", "relu", "swish", "gelu", "softmax", "sigmoid", "tanh"})
 # Of an Activation layer.
@@ -49,7 +51,7 @@ def special_config(layer: tf_keras.layers.Layer, floats: Container[str]) -> str 
 
 
 def _reason(layer: tf_keras.layers.Layer, registries: Sequence[Any], floats: dict[str, str]) -> str | None:
-    kind = type(layer).__name__
+    kind = layer.kind if isinstance(layer, Hosted) else type(layer).__name__
     if len(layer.inbound_nodes) > 1:
         return "it is called more than once, and TF-MOT follows one call only"
     if isinstance(layer, tf_keras.layers.BatchNormalization):

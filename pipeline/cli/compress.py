@@ -1,8 +1,9 @@
 """`roadworthy compress`: a Keras file, made smaller by recipes and measured beside what it was."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
     from roadworthy.pipeline.config import RunConfig
 
 
-EXAMPLES = """Examples:
+# What messages call this command by.
+SOURCE: Final = "roadworthy compress"
+EXAMPLES: Final = """Examples:
 
 roadworthy compress digits.keras --data photos --recipe int8 --recipe pruned-int8
 
@@ -69,9 +72,9 @@ def compress(
     Presets: int8, int8-weights, float16, int16x8, pruned, pruned-int8, clustered, clustered-int8, qat, pqat, cqat,
     pcqat, narrow, narrow-folded, narrow-int8, folded, litert.
     """
-    from roadworthy.pipeline.cli.console import quieten_tensorflow
+    from roadworthy.pipeline.cli.console import libraries_to, quieten_tensorflow
     from roadworthy.pipeline.cli.run import list_nodes, run_and_tell
-    from roadworthy.pipeline.preflight import check_inputs
+    from roadworthy.pipeline.preflight import check_inputs, check_trained
 
     config = _config(
         chosen_recipes(recipes),
@@ -81,8 +84,11 @@ def compress(
         train={"batch_size": batch_size},
         seed=seed,
     )
-    settings = check_inputs(config, source="roadworthy compress")
+    settings = check_inputs(config, source=SOURCE)
     quieten_tensorflow()
+    with libraries_to(Path(os.devnull), machine_stdout=as_json) as terminal:
+        print(f"reading {model} …", file=terminal)
+        check_trained(settings, source=SOURCE)
     if dry_run:
         list_nodes(settings)
     else:
@@ -124,4 +130,4 @@ def _config(recipes: "tuple[Recipe, ...]", *, output: Path, **sections: object) 
         )
     except ValidationError as error:
         faults = "; ".join(fault["msg"] for fault in error.errors())
-        raise ConfigError(f"roadworthy compress: {faults}") from error
+        raise ConfigError(f"{SOURCE}: {faults}") from error

@@ -37,11 +37,30 @@ def test_a_missing_file_is_named(tmp_path):
         check_keras_file(tmp_path / "gone.keras")
 
 
+@pytest.mark.parametrize("name", ["model.h5", "renamed.keras"])
+def test_the_older_format_is_told_by_its_name_and_how_to_leave_it(tmp_path, name):
+    older = saved(tmp_path / "model.h5")
+    with pytest.raises(ModelError, match=rf"{name} must be .*Received: an HDF5 file.*model\.save\('name\.keras'\)"):
+        check_keras_file(older.rename(tmp_path / name))
+
+
 def test_another_archive_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
         archive.writestr("config.json", "{}")
     with pytest.raises(ModelError, match=r"without model\.weights\.h5"):
         check_keras_file(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("member", ["config.json", "model.weights.h5"])
+def test_an_archive_that_would_fill_memory_is_refused_unread(tmp_path, member):
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.writestr(({"config.json", "model.weights.h5"} - {member}).pop(), "{}")
+        with archive.open(member, "w") as bomb:
+            for _ in range(80):
+                bomb.write(bytes(2**20))
+    with pytest.raises(ModelError, match=rf"at most 100 times its size. Received: {member} of \d+ bytes"):
+        check_keras_file(path)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

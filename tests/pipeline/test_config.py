@@ -69,6 +69,8 @@ def test_a_config_is_frozen(tmp_path):
         ("model: {backbone: {nmae: x}}", "model.backbone.nmae is not a known key. Did you mean name?"),
         ("model: {backbone: {zzzz: x}}", "Known here: name, weights, weights_sha256."),
         ("gate: {budgets: {max_quality_drop: 5}}", "Did you mean 0.05?"),
+        ("compress: {recipes: [{name: q, steps: [{prune: {sparsity: '80'}}]}]}", "Received: '80'. Did you mean 0.8?"),
+        ("compress: {recipes: []}", "compress.recipes must have at least 1 item, not 0. Received: []."),
         (
             "train: {head: {epochs: 0}, full: {epochs: 0}}",
             "train must train: head.epochs and full.epochs are both 0.",

@@ -71,3 +71,27 @@ def test_outputs_are_held_closer_than_what_lies_inside(layer, change, allowed):
     else:
         with pytest.raises(ModelError, match="'scores'"):
             check_equal(model, twin)
+
+
+def test_a_later_call_of_a_shared_layer_is_held_to_the_model_too():
+    image = keras.Input((4, 4, 3), name="image")
+    shared, other = keras.layers.Dense(3, name="shared"), keras.layers.Dense(3, name="shared")
+    model = keras.Model(image, shared(shared(image)))
+    twin = to_tf_keras(keras.Model(image, other(image)))
+    twin.set_weights(model.get_weights())
+    with pytest.raises(ModelError, match="the model's output"):
+        check_equal(model, twin)
+
+
+@pytest.mark.parametrize(("policy", "change", "allowed"), [("float16", 1e-3, True), ("float16", 0.1, False)])
+def test_half_precision_is_held_to_its_own_spacing(policy, change, allowed):
+    image = keras.Input((4, 4, 3), name="image")
+    dense = keras.layers.Dense(2, kernel_initializer="zeros", dtype=f"mixed_{policy}", name="scores")
+    model = keras.Model(image, dense(image))
+    twin = to_tf_keras(model)
+    twin.get_layer("scores").bias.assign([change, change])
+    if allowed:
+        check_equal(model, twin)
+    else:
+        with pytest.raises(ModelError, match="'scores'"):
+            check_equal(model, twin)

@@ -177,3 +177,23 @@ def prepared(model: keras.Model, steps: tuple[Step, ...]) -> dict[str, np.ndarra
             weights = np.sign(weights) * np.where(np.abs(weights) > np.quantile(np.abs(weights), 0.8), 0.5, 0.2)
         kernel.assign(np.where(pruned, 0, weights))
     return {path: kernel_rows(model)[path] for path in KERNELS}
+
+
+def test_operations_of_keras_ops_and_augmentation_stay_in_float_and_the_rest_is_quantised(bench, images):
+    keras.utils.set_random_seed(4)
+    layers, ops = keras.layers, keras.ops
+    image = keras.Input((SIDE, SIDE, 3))
+    features = layers.Conv2D(8, 3, name="conv")(layers.Rescaling(1 / 255, name="scale")(layers.RandomFlip()(image)))
+    features = ops.relu(layers.BatchNormalization(name="norm")(features))
+    features = layers.Conv2D(8, 1, name="project")(features[:, ::2, ::2] ** 2)
+    pooled = layers.Multiply()([ops.mean(features, axis=(1, 2)), np.full((1, 8), 2, np.float32)])
+    model = keras.Model(image, ops.softmax(layers.Dense(2, name="logits")(pooled)))
+    made = quantize(model, Quantize(qat=QuantizationAwareTraining()), bench)
+
+    reasons = {skipped.layer: skipped.reason for skipped in made.skipped}
+    assert {reason.rpartition(" ")[2] for reason in reasons.values()} == {
+        "RandomFlip", "Rescaling", "GetItem", "Power", "Held", "Multiply",
+    }  # fmt: skip
+    assert len(int8_kernels(made.litert)) == 3
+    sample = np.concatenate(list(images.sample(6).as_numpy_iterator()))
+    np.testing.assert_allclose(ask(made.litert, sample), made.model.predict(sample, verbose=0), atol=0.06)

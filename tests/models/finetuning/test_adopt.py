@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from roadworthy.models.finetuning.adopt import adopt
-from roadworthy.serving.errors import ModelError
+from roadworthy.serving.errors import ModelError, UnsupportedLayer
 
 SHAPE, CLASSES = (8, 8, 3), 4
 
@@ -74,3 +74,33 @@ def open_size() -> keras.Model:
 def test_a_model_that_is_no_image_classifier_is_refused(model, received):
     with pytest.raises(ModelError, match=received):
         adopt(model(), pixels="0..255", classes=CLASSES)
+
+
+def test_scores_by_an_operation_are_known_as_scores():
+    image = keras.Input(SHAPE)
+    logits = keras.layers.Dense(CLASSES)(keras.layers.Flatten()(image))
+    model = keras.Model(image, keras.ops.softmax(logits))
+
+    np.testing.assert_allclose(adopt(model, pixels="0..255", classes=CLASSES)(pixels()), model(pixels()), atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", [None, "softmax"])
+def test_scores_are_float32_whatever_the_model_computes_in(activation):
+    image = keras.Input(SHAPE)
+    dense = keras.layers.Dense(CLASSES, activation=activation, dtype="mixed_float16")
+    model = keras.Model(image, dense(keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))))
+    adopted = adopt(model, pixels="0..255", classes=CLASSES)
+
+    assert adopted.output.dtype == "float32"
+    np.testing.assert_allclose(np.sum(adopted(pixels()), axis=1), 1, atol=5e-3)
+
+
+def test_a_subclassed_model_is_named():
+    class Mine(keras.Model):
+        def call(self, images):
+            return images
+
+    model = Mine(name="mine")
+    model(pixels())
+    with pytest.raises(UnsupportedLayer, match=r"'mine'.*functional or Sequential.*Mine"):
+        adopt(model, pixels="0..255", classes=CLASSES)
