@@ -76,8 +76,8 @@ def _scalar(feature: Any, key: str) -> int | str:
         case "bytes_list" if len(feature.bytes_list.value) == 1:
             return str(feature.bytes_list.value[0].decode(errors="replace"))
     raise DataError(
-        f"Every example must have one string or whole number under {key!r}. Received: {str(feature).strip() or 'none'}. "
-        "Slice by another feature."
+        f"Every example must have one string or whole number under {key!r}. "
+        f"Received: {str(feature).strip() or 'none'}. Slice by another feature."
     )
 
 
