@@ -33,13 +33,48 @@ def dense(say: Say) -> Result:
 
 def image(say: Say) -> Result:
     """EfficientNet-Lite0 behind every server."""
-    from bench.serving import comparison, models
+    from bench.serving import batching, comparison, models
 
-    result = comparison.compare(models.lite0(side=96), say=say)
+    result = comparison.compare(models.lite0(side=96), flags=batching.batching_flags(), say=say)
     return result | {"claims": comparison.image_claims(result["rows"])}
 
 
-PARTS: Final = {"dense": dense, "image": image}
+def limit(say: Say) -> Result:
+    """EfficientNet-Lite0 behind our server, and without one."""
+    from bench.serving import limit
+
+    return limit.run(say)
+
+
+def litert(say: Say) -> Result:
+    """int8 LiteRT beside its SavedModel."""
+    from bench.serving import litert
+
+    return litert.run(say)
+
+
+def swaps(say: Say) -> Result:
+    """Versions that come and go under load."""
+    from bench.serving import swaps
+
+    return swaps.run(say)
+
+
+def overload(say: Say) -> Result:
+    """More requests than the server can carry."""
+    from bench.serving import overload
+
+    return overload.run(say)
+
+
+PARTS: Final = {
+    "dense": dense,
+    "image": image,
+    "limit": limit,
+    "litert": litert,
+    "swaps": swaps,
+    "overload": overload,
+}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The models that are served, what is asked of them and what is right; made once and kept."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +44,10 @@ class Served:
     def version_dir(self) -> Path:
         return self.base / "1"
 
+    def at(self, base: Path) -> "Served":
+        """The same, of other versions."""
+        return replace(self, base=base)
+
     def is_right(self, answer: list[float], *, atol: float = 1e-3) -> bool:
         """Whether an answer for the one row is the model's; batches of another size may differ in the last digits."""
         return len(answer) == len(self.right) and np.allclose(answer, self.right, atol=atol)
@@ -85,6 +89,24 @@ def lite0_int8(*, side: int) -> Served:
     return _served(base, IMAGE_SIGNATURE, IMAGE_INPUT, photo(side), SCORES)
 
 
+def versions(count: int) -> tuple[Served, Path]:
+    """The small model again, which also tells which version of it this is.
+
+    Args:
+        count: how many.
+
+    Returns:
+        What to ask, and a folder of version folders from 1 on, alike but for the number they tell.
+    """
+    folder = FOLDER / f"versions_{count}"
+    if not folder.exists():
+        from bench.serving.numbered import write_numbered
+
+        write_numbered(_dense_network(), folder, count=count)
+    asked = dense()
+    return replace(asked, name="versions", base=folder), folder
+
+
 def photo(side: int) -> bytes:
     """A JPEG of the size that the network sees, so that no more than decoding is measured with it."""
     return encode(pixels(SEED, height=side, width=side), "JPEG", quality=JPEG_QUALITY)
@@ -105,14 +127,20 @@ def _write_dense(folder: Path) -> None:
     import keras
     import tensorflow as tf
 
-    keras.utils.set_random_seed(SEED)
-    x = keras.Input((FEATURES,))
-    hidden = keras.layers.Dense(HIDDEN, activation="relu")(x)
-    model = keras.Model(x, keras.layers.Dense(VALUES)(hidden))
+    model = _dense_network()
     archive = keras.export.ExportArchive()
     spec = tf.TensorSpec((None, FEATURES), tf.float32, name="x")
     archive.add_endpoint("serving_default", lambda x: {"y": model(x)}, [spec])
     archive.write_out(str(folder), verbose=False)
+
+
+def _dense_network() -> "keras.Model":  # noqa: F821 - Keras takes seconds to import and is rarely needed
+    import keras
+
+    keras.utils.set_random_seed(SEED)
+    x = keras.Input((FEATURES,))
+    hidden = keras.layers.Dense(HIDDEN, activation="relu")(x)
+    return keras.Model(x, keras.layers.Dense(VALUES)(hidden))
 
 
 def _classifier(side: int) -> "keras.Model":  # noqa: F821 - Keras takes seconds to import and is rarely needed
