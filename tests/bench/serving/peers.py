@@ -58,6 +58,8 @@ def _mlserver(served: Served, *, say: Say) -> Running:
     parameters = {"uri": str(served.version_dir)}
     model = {"name": served.name, "implementation": implementation, "parameters": parameters}
     ports = {"host": "127.0.0.1", "http_port": http, "grpc_port": grpc_port, "metrics_port": metrics}
+    if kind(served) == "image":  # as its documentation says, tried: for the small model it costs more than it wins
+        model |= {"max_batch_size": 16, "max_batch_time": 0.002}
     (folder / "model-settings.json").write_text(json.dumps(model))
     (folder / "settings.json").write_text(json.dumps({"debug": False, "parallel_workers": 2, **ports}))
     programs = bin_of("mlserver", say=say)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +55,7 @@ def run(say: Say) -> Result:
         history.served[1] = time.monotonic()
         quiet, swapping = asyncio.run(in_rounds(running, prepared, history, say=say))
     rows = [
-        {"load": load, "transport": transport, "requests": len(of), "p99_ms": p99_ms(of)}
+        {"load": load, "transport": transport, "requests": len(of), "p99_ms": p99_ms(of), "failures": failures(of)}
         for load, outcomes in (("quiet", quiet), ("swaps", swapping))
         for transport in ("REST", "gRPC")
         if (of := [outcome for outcome in outcomes if outcome.transport == transport])
@@ -99,6 +100,12 @@ async def under_load(targets: Sequence[Target], work: object) -> list[Outcome]:
         finally:
             stop.set()
         return [outcome for outcomes in await asyncio.gather(*loads) for outcome in outcomes]
+
+
+def failures(outcomes: Sequence[Outcome]) -> str:
+    """What failed and how often, for people."""
+    failed = Counter(f"{one.code}: {one.answer[:120]!r}" for one in outcomes if one.code != OK)
+    return ", ".join(f"{count} x {what}" for what, count in failed.most_common(3))
 
 
 def is_wrong(outcome: Outcome, history: History) -> bool:

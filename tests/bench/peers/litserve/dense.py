@@ -24,9 +24,6 @@ class Dense(ls.LitAPI):
 
 
 if __name__ == "__main__":
-    api = Dense(max_batch_size=16, batch_timeout=float(os.environ.get("BT", "0.001")))
-    W = int(os.environ.get("W", "1"))
-    A = int(os.environ.get("A", W))
-    FQ = os.environ.get("FQ", "1") == "1"
-    server = ls.LitServer(api, accelerator="cpu", workers_per_device=W, fast_queue=FQ)
-    server.run(host="127.0.0.1", port=sys.argv[1], num_api_servers=A, generate_client_file=False, access_log=False)
+    api = Dense(max_batch_size=16, batch_timeout=0.001)
+    server = ls.LitServer(api, accelerator="cpu", workers_per_device=2, fast_queue=True)
+    server.run(host="127.0.0.1", port=sys.argv[1], generate_client_file=False, access_log=False)
