@@ -2,13 +2,18 @@
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from roadworthy.serving.errors import ServeError
+from roadworthy.serving.server.access import caller_of
 from roadworthy.serving.server.background import Background
+from roadworthy.serving.server.observe import Call, Observer
+from roadworthy.serving.server.request_id import HEADER as REQUEST_ID
+from roadworthy.serving.server.request_id import request_id
 
 _CAPACITY: Final = 10_000
 # Names come from clients; a line must not become as long as they like.
@@ -17,7 +22,7 @@ _NEW_FILE_MODE: Final = 0o640
 _STDERR: Final = 2
 
 
-class AccessLog:
+class AccessLog(Observer):
     """Writes lines to a file or to stderr, which a slow disk or a full pipe can't make requests wait for."""
 
     def __init__(self, path: Path | None = None) -> None:
@@ -33,14 +38,29 @@ class AccessLog:
         self._file = _STDERR if path is None else _opened(path)
         self._lines = Background(self._write, capacity=_CAPACITY, name="access log")
 
-    def add(self, time_s: float, **fields: Any) -> None:
-        """Leaves a line.
+    def arrived(self, call: Call) -> None:
+        """Gives the request an id, which its answer tells."""
+        call.notes[self] = named = request_id(call.header(REQUEST_ID))
+        call.answer_headers.append((REQUEST_ID, named.encode()))
 
-        Args:
-            time_s: when the request came, seconds of the epoch.
-            fields: what is told of it; those that are None are left out.
-        """
-        self._lines.put({"time": time_s, **fields})
+    def done(self, call: Call) -> None:
+        """Leaves a line."""
+        self._lines.put(
+            {
+                "time": time.time() - call.seconds,
+                "id": call.notes.get(self),
+                "transport": call.transport,
+                "method": call.method,
+                "model": call.model or None,
+                "version": call.version,
+                "code": call.code,
+                "ms": round(call.seconds * 1000, 3),
+                "request_bytes": call.request_bytes,
+                "response_bytes": call.response_bytes,
+                "peer": call.peer,
+                "caller": caller_of(call),
+            }
+        )
 
     def close(self) -> None:
         """Writes what is left."""
@@ -67,7 +87,7 @@ def _line(fields: dict[str, Any]) -> str:
         if value is not None
     }
     # Escaped to ASCII: nothing a client sends can begin a line of its own or steer a terminal.
-    return json.dumps({**told, "time": when.replace("+00:00", "Z")}) + "\n"
+    return json.dumps(told | {"time": when.replace("+00:00", "Z")}) + "\n"
 
 
 def _opened(path: Path) -> int:

@@ -61,9 +61,10 @@ class Exchange:
 class GrpcConnection(asyncio.Protocol):
     """The protocol of one client, of whose connections the server keeps a set."""
 
-    def __init__(self, service: GrpcService, connections: "set[GrpcConnection]") -> None:
+    def __init__(self, service: GrpcService, connections: "set[GrpcConnection]", max_connections: int) -> None:
         self._service = service
         self._connections = connections
+        self._max_connections = max_connections
         self._loop = asyncio.get_running_loop()
         self._http2 = ngh2.Connection(ngh2.Role.SERVER, _LIMITS)
         self._exchanges: dict[int, Exchange] = {}
@@ -88,6 +89,10 @@ class GrpcConnection(asyncio.Protocol):
         self._transport = transport
         self._peer = _peer_name(transport.get_extra_info("peername"))
         self._connections.add(self)
+        if len(self._connections) > self._max_connections:
+            _LOG.warning("%s: closed, there are %d connections", self._peer, self._max_connections)
+            transport.abort()
+            return
         self._http2.initiate_connection(
             {
                 ngh2.Setting.MAX_CONCURRENT_STREAMS: self._service.max_streams,

@@ -19,9 +19,17 @@ _POLL_S: Final = 0.02
 class GrpcServer:
     """Serves on sockets that are bound already; belongs to the event loop's thread."""
 
-    def __init__(self, service: GrpcService, sockets: Sequence[socket.socket]) -> None:
+    def __init__(self, service: GrpcService, sockets: Sequence[socket.socket], *, max_connections: int) -> None:
+        """Serves nothing yet.
+
+        Args:
+            service: answers.
+            sockets: where; they listen already.
+            max_connections: most connections, idle ones among them; those beyond are closed.
+        """
         self._service = service
         self._sockets = sockets
+        self._max_connections = max_connections
         self._connections: set[GrpcConnection] = set()
         self._servers: list[asyncio.Server] = []
         self._looking: asyncio.Task[None] | None = None
@@ -33,7 +41,7 @@ class GrpcServer:
             tls: for every socket; it must offer ``h2`` by ALPN, without which gRPC's own clients hang up.
         """
         loop = asyncio.get_running_loop()
-        make = functools.partial(GrpcConnection, self._service, self._connections)
+        make = functools.partial(GrpcConnection, self._service, self._connections, self._max_connections)
         self._servers = [await loop.create_server(make, sock=bound, ssl=tls) for bound in self._sockets]
         self._looking = loop.create_task(self._look_after())
 

@@ -15,7 +15,7 @@ from roadworthy.serving.server.describe import model_metadata, model_status
 from roadworthy.serving.server.health import Health
 from roadworthy.serving.server.inference import classify, multi_inference, regress
 from roadworthy.serving.server.manager import Manager
-from roadworthy.serving.server.model_config import read_config
+from roadworthy.serving.server.model_config import read_asked_config
 from roadworthy.serving.server.observe import NOBODY, Call, Observers
 from roadworthy.serving.server.predict import answer
 from roadworthy.serving.server.work import Work, size_class
@@ -268,7 +268,7 @@ def _reload(manager: Manager, request: Any, _: Call) -> Any:
     try:
         if request.config.WhichOneof("config") != "model_config_list":
             raise RequestError("ReloadConfigRequest must have a config with a model_config_list. Received: none.")
-        manager.reload(read_config(request.config))
+        manager.reload(read_asked_config(request.config, prefixes=manager.log_prefixes()))
     except RequestError as error:
         response.status.error_code = CODE_NUMBERS[error.code]
         response.status.error_message = str(error)
@@ -284,11 +284,9 @@ _METHODS: Final[Mapping[bytes, _Method]] = {
         protos.PREDICTION_SERVICE,
         _Method("Predict", protos.PredictRequest, _predict),
         _Method("GetModelMetadata", protos.GetModelMetadataRequest, _metadata),
-        _Method("Classify", protos.ClassificationRequest, lambda manager, request, _: classify(manager, request)),
-        _Method("Regress", protos.RegressionRequest, lambda manager, request, _: regress(manager, request)),
-        _Method(
-            "MultiInference", protos.MultiInferenceRequest, lambda manager, asked, _: multi_inference(manager, asked)
-        ),
+        _Method("Classify", protos.ClassificationRequest, classify),
+        _Method("Regress", protos.RegressionRequest, regress),
+        _Method("MultiInference", protos.MultiInferenceRequest, multi_inference),
     ),
     **_methods(
         protos.MODEL_SERVICE,

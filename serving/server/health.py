@@ -15,6 +15,8 @@ from roadworthy.serving.status import RequestError
 SERVICES: Final = ("", "ModelService", "PredictionService")
 _CHECK: Final = b"/grpc.health.v1.Health/Check"
 _WATCH: Final = b"/grpc.health.v1.Health/Watch"
+# As observers know its methods.
+PATHS: Final = (_CHECK.decode(), _WATCH.decode())
 
 Tell = Callable[[bytes | None, BaseException | None], None]
 

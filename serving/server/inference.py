@@ -14,6 +14,7 @@ from roadworthy.serving.contract import EXAMPLES_SIGNATURE
 from roadworthy.serving.servables.base import Servable, Signature
 from roadworthy.serving.server.examples import rows_of
 from roadworthy.serving.server.manager import Manager
+from roadworthy.serving.server.observe import Call
 from roadworthy.serving.status import RequestError
 
 CLASSIFY_METHOD: Final = "tensorflow/serving/classify"
@@ -25,7 +26,7 @@ _CLASS_OUTPUTS: Final = (1, 2)
 _MATRIX_RANK: Final = 2
 
 
-def classify(manager: Manager, request: Any) -> Any:
+def classify(manager: Manager, request: Any, call: Call) -> Any:
     """Answers a `ClassificationRequest` with a `ClassificationResponse`.
 
     Raises:
@@ -36,10 +37,11 @@ def classify(manager: Manager, request: Any) -> Any:
         result = _classified(servable, request.model_spec, rows_of(request.input))
     response.result.CopyFrom(result)
     _tell(response.model_spec, request.model_spec, version)
+    _told(call, request, response, response.model_spec)
     return response
 
 
-def regress(manager: Manager, request: Any) -> Any:
+def regress(manager: Manager, request: Any, call: Call) -> Any:
     """Answers a `RegressionRequest` with a `RegressionResponse`.
 
     Raises:
@@ -50,10 +52,11 @@ def regress(manager: Manager, request: Any) -> Any:
         result = _regressed(servable, request.model_spec, rows_of(request.input))
     response.result.CopyFrom(result)
     _tell(response.model_spec, request.model_spec, version)
+    _told(call, request, response, response.model_spec)
     return response
 
 
-def multi_inference(manager: Manager, request: Any) -> Any:
+def multi_inference(manager: Manager, request: Any, call: Call) -> Any:
     """Answers a `MultiInferenceRequest`: several signatures of one version on the same examples.
 
     Raises:
@@ -68,6 +71,7 @@ def multi_inference(manager: Manager, request: Any) -> Any:
             kind = _KINDS[task.method_name]
             getattr(answered, kind.field).CopyFrom(kind.run(servable, task.model_spec, rows))
             _tell(answered.model_spec, task.model_spec, version)
+    _told(call, request, response, response.results[0].model_spec)
     return response
 
 
@@ -192,3 +196,9 @@ def _tell(told: Any, asked: Any, version: int) -> None:
     told.name = asked.name
     told.signature_name = _signature_name(asked)
     told.version.value = version
+
+
+def _told(call: Call, request: Any, response: Any, spec: Any) -> None:
+    """Fills in what observers are told."""
+    call.messages = request, response
+    call.version, call.signature = spec.version.value, spec.signature_name

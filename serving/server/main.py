@@ -4,9 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from roadworthy.serving.errors import RoadworthyError, ServeError
+
+if TYPE_CHECKING:
+    from roadworthy.serving.server.manager import Manager
+    from roadworthy.serving.server.operation import Operation
+    from roadworthy.serving.server.run import Listening
 
 _EXAMPLES: Final = """examples:
   roadworthy-model-server --model_name=fashion --model_base_path=/models/fashion --rest_api_port=8501
@@ -55,9 +60,23 @@ def serve(given: argparse.Namespace) -> None:
     Raises:
         ServeError: flags that don't go together, or as `run_server`.
     """
+    from roadworthy.serving.server.operation import observing
+    from roadworthy.serving.server.run import log_to_stderr, run_server
+
+    log_to_stderr()
+    manager, listening = _manager(given), _listening(given)
+    with observing(_operation(given, listening.metrics_path), manager) as observers:
+        run_server(
+            manager,
+            listening,
+            observers=observers,
+            on_ready=lambda grpc, rest: _say(f"Serving: gRPC {grpc}, REST {rest or 'off'}"),
+        )
+
+
+def _manager(given: argparse.Namespace) -> "Manager":
     from roadworthy.serving.server.manager import Loading, Manager
     from roadworthy.serving.server.model_config import ConfigFile, ModelConfig
-    from roadworthy.serving.server.run import Listening, run_server
 
     loading = Loading(
         poll_interval_s=given.file_system_poll_wait_seconds,
@@ -66,26 +85,51 @@ def serve(given: argparse.Namespace) -> None:
     )
     if given.model_config_file is not None:
         source = ConfigFile(given.model_config_file, poll_interval_s=given.model_config_file_poll_wait_seconds)
-        manager = Manager(source, loading=loading)
-    elif given.model_base_path is not None:
-        manager = Manager.of_models([ModelConfig(given.model_name, given.model_base_path)], loading=loading)
-    else:
-        raise ServeError("--model_base_path or --model_config_file must be given. Received: neither. See --help.")
-    run_server(
-        manager,
-        Listening(
-            host=given.host,
-            grpc_port=given.port,
-            rest_port=given.rest_api_port or None,
-            insecure=given.insecure,
-            grpc_socket=given.grpc_socket_path,
-            grpc_options=given.grpc_channel_arguments,
-            rest_timeout_s=given.rest_api_timeout_in_ms / 1000,
-            cors=given.enable_cors_support,
-            metrics_path=_metrics_path(given.monitoring_config_file),
-            health=given.enable_grpc_healthcheck_service,
+        return Manager(source, loading=loading)
+    if given.model_base_path is not None:
+        return Manager.of_models([ModelConfig(given.model_name, given.model_base_path)], loading=loading)
+    raise ServeError("--model_base_path or --model_config_file must be given. Received: neither. See --help.")
+
+
+def _listening(given: argparse.Namespace) -> "Listening":
+    from roadworthy.serving.server.operation import tls_of
+    from roadworthy.serving.server.run import Listening
+
+    return Listening(
+        host=given.host,
+        grpc_port=given.port,
+        rest_port=given.rest_api_port or None,
+        tls=tls_of(
+            config_file=given.ssl_config_file,
+            key=given.tls_key,
+            certificate=given.tls_cert,
+            client_ca=given.tls_client_ca,
         ),
-        on_ready=lambda grpc, rest: _say(f"Serving: gRPC {grpc}, REST {rest or 'off'}"),
+        insecure=given.insecure,
+        grpc_socket=given.grpc_socket_path,
+        grpc_options=given.grpc_channel_arguments,
+        rest_timeout_s=given.rest_api_timeout_in_ms / 1000,
+        cors=given.enable_cors_support,
+        metrics_path=_metrics_path(given.monitoring_config_file),
+        health=given.enable_grpc_healthcheck_service,
+        max_request_bytes=given.max_request_bytes,
+        max_connections=given.max_connections,
+        drain_delay_s=given.drain_delay_seconds,
+        drain_s=given.drain_timeout_seconds,
+    )
+
+
+def _operation(given: argparse.Namespace, metrics_path: str | None) -> "Operation":
+    from roadworthy.serving.server.operation import Operation
+
+    return Operation(
+        token_file=given.token_file,
+        access_log=given.access_log,
+        trace_endpoint=given.trace_endpoint,
+        request_log_dir=given.request_log_dir,
+        request_log_rate=given.request_log_sampling,
+        models_may_log=given.model_config_file is not None,
+        metrics_path=metrics_path,
     )
 
 
@@ -123,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
     add("--grpc_socket_path", type=Path, help="unix socket on which gRPC answers as well")
     add("--grpc_channel_arguments", type=_channel_arguments, default={}, help="name=value,… for gRPC")
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    _add_switch(flags, "--insecure", "allow a --host beyond loopback, though nothing is encrypted")
+    _add_switch(flags, "--insecure", "allow a --host beyond loopback without TLS")
     _add_switch(flags, "--enable_cors_support", "let pages of any origin ask over REST")
     add("--monitoring_config_file", type=Path, help="a MonitoringConfig: Prometheus' metrics over REST")
     _add_switch(flags, "--enable_grpc_healthcheck_service", "answer gRPC's health service")
@@ -136,9 +180,32 @@ def parser() -> argparse.ArgumentParser:
     add("--load_retry_interval_micros", type=_number, default=60 * _MICROS, help="between them (%(default)s)")
     _add_switch(flags, "--prefer_tflite_model", "taken: a folder with model.tflite and no SavedModel is served anyway")
     _add_switch(flags, "--use_tflite_model", "the same under its older name")
+    _add_safety(flags)
+    _add_records(flags)
     for name in _WITHOUT_EFFECT:
         add(f"--{name}", help=argparse.SUPPRESS)
     return flags
+
+
+def _add_safety(flags: argparse.ArgumentParser) -> None:
+    add = flags.add_argument
+    add("--ssl_config_file", type=Path, help="an SSLConfig in protobuf's text format: TLS for gRPC and REST")
+    add("--tls_cert", type=Path, help="the same by PEM files: certificate and those that lead to its authority")
+    add("--tls_key", type=Path, help="private key of --tls_cert")
+    add("--tls_client_ca", type=Path, help="authorities of clients; only clients with their certificates get in")
+    add("--token_file", type=Path, help="hashes of bearer tokens, made by: roadworthy token; others are refused")
+    add("--max_request_bytes", type=_count, default=128 * 1024 * 1024, help="longest request, unpacked (%(default)s)")
+    add("--max_connections", type=_count, default=1024, help="of each of gRPC and REST (%(default)s)")
+    add("--drain_delay_seconds", type=_number, default=0.0, help="told to stop, serve on for so long (%(default)s)")
+    add("--drain_timeout_seconds", type=_number, default=30.0, help="then wait so long for requests (%(default)s)")
+
+
+def _add_records(flags: argparse.ArgumentParser) -> None:
+    add = flags.add_argument
+    add("--access_log", nargs="?", type=Path, const=Path("-"), help="a JSON line a request to a file; alone, to stderr")
+    add("--trace_endpoint", help="OTLP collector, e.g. http://localhost:4318; OTEL_… variables count as well")
+    add("--request_log_dir", type=Path, help="folder for PredictionLogs of some requests")
+    add("--request_log_sampling", type=_share, default=0.01, help="share of the requests logged (%(default)s)")
 
 
 def _add_switch(flags: argparse.ArgumentParser, name: str, text: str) -> None:
@@ -163,6 +230,20 @@ def _positive(word: str) -> float:
     value = float(word)
     if not value > 0:
         raise argparse.ArgumentTypeError(f"must be above 0. Received: {word}.")
+    return value
+
+
+def _count(word: str) -> int:
+    value = int(word)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1. Received: {word}.")
+    return value
+
+
+def _share(word: str) -> float:
+    value = float(word)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be in [0, 1]. Received: {word}.")
     return value
 
 

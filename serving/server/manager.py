@@ -153,6 +153,10 @@ class Manager:
         config = self._configs.get(name)
         return None if config is None else config.logging
 
+    def log_prefixes(self) -> set[Path]:
+        """Where requests are logged, of all models."""
+        return {config.logging.prefix for config in self._configs.values() if config.logging is not None}
+
     @contextlib.contextmanager
     def use(self, name: str, number: int | None = None, *, label: str | None = None) -> Iterator[tuple[int, Servable]]:
         """Holds a version for one request; it isn't unloaded meanwhile.

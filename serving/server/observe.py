@@ -32,6 +32,7 @@ class Call:
         signature: the signature that answered.
         inputs: what the model was given, of a Predict request.
         outputs: what it gave.
+        messages: request and answer of Classify, Regress and MultiInference.
         code: gRPC name of how it ended.
         seconds: from the head of the request to the answer, without its sending.
         request_bytes: length of the body, as it came.
@@ -49,6 +50,7 @@ class Call:
     signature: str = ""
     inputs: Mapping[str, np.ndarray] | None = None
     outputs: Mapping[str, np.ndarray] | None = None
+    messages: tuple[Any, Any] | None = None
     code: str = "OK"
     seconds: float = 0.0
     request_bytes: int = 0

@@ -9,16 +9,17 @@ from roadworthy.serving.errors import ServeError
 from roadworthy.serving.loopback import is_loopback
 
 
-def check_host(host: str, *, insecure: bool) -> None:
-    """Refuses to listen beyond this machine unless that was asked for, since nothing is encrypted.
+def check_host(host: str, *, encrypted: bool = False, insecure: bool = False) -> None:
+    """Refuses to listen beyond this machine in plain text, unless that was asked for.
 
     Raises:
-        ServeError: the host is not loopback and `insecure` is false.
+        ServeError: the host is not loopback, nothing is encrypted and `insecure` is false.
     """
-    if not insecure and not is_loopback(host):
+    if not (encrypted or insecure or is_loopback(host)):
         raise ServeError(
             f"--host must be a loopback address such as 127.0.0.1, since nothing is encrypted. Received: {host}. "
-            "To let other machines in all the same, add --insecure."
+            "Give it a certificate and its key (--tls_cert, --tls_key), or let other machines in all the same with "
+            "--insecure."
         )
 
 

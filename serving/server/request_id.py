@@ -4,7 +4,7 @@ import re
 import uuid
 from typing import Final
 
-HEADER: Final = "x-request-id"
+HEADER: Final = b"x-request-id"
 # Longer ones and other characters are somebody's try to write into a log what isn't so.
 _SANE: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 

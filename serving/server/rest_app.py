@@ -54,6 +54,7 @@ class RestApp:
         work: Work,
         *,
         timeout_s: float = 30.0,
+        max_body_bytes: int = MAX_BODY_BYTES,
         observers: Observers = NOBODY,
         routes: Mapping[str, Application] | None = None,
     ) -> None:
@@ -63,12 +64,14 @@ class RestApp:
             manager: what is served.
             work: where requests are worked on.
             timeout_s: longest time a request may take.
+            max_body_bytes: longest body taken, unpacked.
             observers: told of every request.
             routes: other applications by their path, such as metrics; observers are told of these too.
         """
         self._manager = manager
         self._work = work
         self._timeout_s = timeout_s
+        self._max_body_bytes = max_body_bytes
         self._observers = observers
         self._routes = dict(routes or {})
 
@@ -107,7 +110,7 @@ class RestApp:
             raise _OtherVerb(f"Malformed request: {verb} {path}", code="UNIMPLEMENTED")
         call.model = asked["model"] if asked else ""
         self._observers.arrived(call)
-        body = await _read_body(call, receive)
+        body = await _read_body(call, receive, max_bytes=self._max_body_bytes)
         call.request_bytes = len(body)
         self._observers.asked(call)
         if verb == "POST":
@@ -141,7 +144,11 @@ async def _send(send: Send, status: int, body: bytes, call: Call) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _read_body(call: Call, receive: Receive) -> bytes:
+async def _read_body(call: Call, receive: Receive, *, max_bytes: int) -> bytes:
+    announced = call.header(b"content-length") or ""
+    # The parser lets only a number through.
+    if announced and int(announced) > max_bytes:
+        raise _too_long(f"{int(announced):,}", max_bytes)
     encoding = (call.header(b"content-encoding") or "identity").lower()
     if encoding not in ("identity", "gzip"):
         raise RequestError(f"A request's body must be plain or gzip. Received: {encoding}.", code="UNIMPLEMENTED")
@@ -152,20 +159,24 @@ async def _read_body(call: Call, receive: Receive) -> bytes:
         if message["type"] == "http.disconnect":
             raise RequestError("The client went away.", code="CANCELLED")
         more, chunk = message.get("more_body", False), message.get("body", b"")
-        if not body and not more and unpack is None and len(chunk) <= MAX_BODY_BYTES:
+        if not body and not more and unpack is None and len(chunk) <= max_bytes:
             return bytes(chunk)
         try:
             # One byte more than is allowed tells that there is more, however much a small chunk unpacks to.
-            body += unpack.decompress(chunk, MAX_BODY_BYTES + 1 - len(body)) if unpack else chunk
+            body += unpack.decompress(chunk, max_bytes + 1 - len(body)) if unpack else chunk
         except zlib.error as error:
             raise RequestError(f"A gzip body must be whole. Received: {error}.") from error
-        if len(body) > MAX_BODY_BYTES:
-            raise RequestError(
-                f"A request must have at most {MAX_BODY_BYTES:,} bytes. Received: more.", code="RESOURCE_EXHAUSTED"
-            )
+        if len(body) > max_bytes:
+            raise _too_long("more", max_bytes)
     if unpack is not None and not unpack.eof:
         raise RequestError("A gzip body must be whole. Received: one that ends too early.")
     return bytes(body)
+
+
+def _too_long(received: str, max_bytes: int) -> RequestError:
+    return RequestError(
+        f"A request must have at most {max_bytes:,} bytes. Received: {received}.", code="RESOURCE_EXHAUSTED"
+    )
 
 
 def _ask(manager: Manager, path: str, body: bytes, call: Call) -> bytes:
@@ -187,16 +198,16 @@ def _predict(manager: Manager, spec: Any, document: dict[str, Any], call: Call) 
     return write_outputs(answered.outputs, by_row="instances" in document)
 
 
-def _classify(manager: Manager, spec: Any, document: dict[str, Any], _: Call) -> Any:
+def _classify(manager: Manager, spec: Any, document: dict[str, Any], call: Call) -> Any:
     request = protos.ClassificationRequest(model_spec=spec)
     read_examples(document, request.input)
-    return write_classes(classify(manager, request).result)
+    return write_classes(classify(manager, request, call).result)
 
 
-def _regress(manager: Manager, spec: Any, document: dict[str, Any], _: Call) -> Any:
+def _regress(manager: Manager, spec: Any, document: dict[str, Any], call: Call) -> Any:
     request = protos.RegressionRequest(model_spec=spec)
     read_examples(document, request.input)
-    return write_values(regress(manager, request).result)
+    return write_values(regress(manager, request, call).result)
 
 
 _METHODS: Final = {"predict": _predict, "classify": _classify, "regress": _regress}

@@ -1,6 +1,7 @@
 """Uvicorn as the HTTP server of REST, on an event loop that isn't its own."""
 
 import asyncio
+import functools
 import socket
 import ssl
 from typing import Final
@@ -8,27 +9,50 @@ from typing import Final
 import uvicorn
 
 from roadworthy.serving.server.rest_app import Application
+from roadworthy.serving.server.rest_connection import RestConnection
 
+# Of each transport; every one takes some memory and a file descriptor.
+MAX_CONNECTIONS: Final = 1024
 _LOOK_S: Final = 0.005
+_LOOK_AFTER_EVERY_S: Final = 2.0
 
 
 class RestServer:
     """Serves an application on a socket that is bound already; belongs to the event loop's thread."""
 
-    def __init__(self, app: Application, bound: socket.socket, *, drain_s: int) -> None:
+    def __init__(
+        self,
+        app: Application,
+        bound: socket.socket,
+        *,
+        drain_s: float,
+        timeout_s: float,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        """Serves nothing yet.
+
+        Args:
+            app: answers.
+            bound: where; it listens already.
+            drain_s: how long requests under way get to finish.
+            timeout_s: longest time the application takes for a request.
+            max_connections: most connections, idle ones among them.
+        """
         self._socket = bound
+        self._timeout_s = timeout_s
         self._config = uvicorn.Config(
             app,  # type: ignore[arg-type]
-            http="httptools",
+            http=functools.partial(RestConnection, max_connections=max_connections),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=drain_s,
+            timeout_graceful_shutdown=drain_s,  # type: ignore[arg-type]
         )
         self._server = uvicorn.Server(self._config)
         self._serving: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
         """Returns once it answers.
@@ -44,12 +68,22 @@ class RestServer:
             await asyncio.sleep(_LOOK_S)
         if self._serving.done():
             self._serving.result()
+        self._looking = asyncio.get_running_loop().create_task(self._look_after())
 
     async def stop(self) -> None:
         """Takes no more requests, and returns once those under way are answered."""
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def _look_after(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_AFTER_EVERY_S)
+            for connection in list(self._server.server_state.connections):
+                if isinstance(connection, RestConnection):
+                    connection.look_after(body_s=self._timeout_s)
 
 
 def with_cors(app: Application) -> Application:

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -18,17 +19,24 @@ from roadworthy.serving.server.health import Health
 from roadworthy.serving.server.loop_thread import LoopThread
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.metrics import CONTENT_TYPE, Metrics
-from roadworthy.serving.server.observe import Observers
+from roadworthy.serving.server.observe import Observer, Observers
 from roadworthy.serving.server.ports import check_host, check_ports, listen, listen_unix
+from roadworthy.serving.server.readiness import LIVE_PATH, READY_PATH, Readiness, live
 from roadworthy.serving.server.rest_app import Application, RestApp, text_page
-from roadworthy.serving.server.rest_server import RestServer, with_cors
+from roadworthy.serving.server.rest_server import MAX_CONNECTIONS, RestServer, with_cors
+from roadworthy.serving.server.tls import Tls
 from roadworthy.serving.server.work import Work
 
 GRPC_PORT: Final = 8500
 REST_PORT: Final = 8501
 REST_TIMEOUT_S: Final = 30.0
+# The same for both transports; of what came packed, unpacked.
+MAX_REQUEST_BYTES: Final = 128 * 1024 * 1024
 # How long requests that are under way get to finish once the server is told to stop.
-DRAIN_S: Final = 30
+DRAIN_S: Final = 30.0
+_STDERR: Final = 2
+# What a shell adds to the number of the signal that ended a process.
+_BY_SIGNAL: Final = 128
 _GRPC_OPTION: Final = "--grpc-port"
 _REST_OPTION: Final = "--rest-port"
 
@@ -41,6 +49,7 @@ class Listening:
         host: address to listen on.
         grpc_port: 0 is any free one.
         rest_port: 0 is any free one; None is no REST.
+        tls: for both transports; None is plain.
         insecure: allow a host other than loopback, though nothing is encrypted.
         grpc_socket: path of a unix socket on which gRPC answers as well.
         grpc_options: channel arguments of gRPC by name.
@@ -48,11 +57,16 @@ class Listening:
         cors: let pages of any origin ask over REST.
         metrics_path: where REST tells Prometheus of the requests; None is nowhere.
         health: answer gRPC's health service too.
+        max_request_bytes: longest request taken, unpacked.
+        max_connections: most connections of each transport.
+        drain_delay_s: told to stop, how long it goes on as before but for its health, until load balancers noticed.
+        drain_s: how long requests under way then get to finish.
     """
 
     host: str = "127.0.0.1"
     grpc_port: int = GRPC_PORT
     rest_port: int | None = REST_PORT
+    tls: Tls | None = None
     insecure: bool = False
     grpc_socket: Path | None = None
     grpc_options: Mapping[str, str | int] = field(default_factory=dict)
@@ -60,12 +74,17 @@ class Listening:
     cors: bool = False
     metrics_path: str | None = None
     health: bool = False
+    max_request_bytes: int = MAX_REQUEST_BYTES
+    max_connections: int = MAX_CONNECTIONS
+    drain_delay_s: float = 0.0
+    drain_s: float = DRAIN_S
 
 
 def run_server(
     manager: Manager,
     listening: Listening = Listening(),
     *,
+    observers: Sequence[Observer] = (),
     on_ready: Callable[[int, int | None], None] = lambda grpc_port, rest_port: None,
 ) -> None:
     """Serves until SIGINT or SIGTERM, then lets the requests under way finish.
@@ -75,13 +94,14 @@ def run_server(
     Args:
         manager: what is served.
         listening: where.
+        observers: told of every request.
         on_ready: called with the gRPC and the REST port once both answer.
 
     Raises:
-        ServeError: a host beyond loopback without `insecure`, or a port in use.
+        ServeError: a host beyond loopback without TLS or `insecure`, or a port in use.
     """
     log_to_stderr()
-    with _stop_signals() as stop, ModelServer(manager, listening) as server:
+    with _stop_signals() as stop, ModelServer(manager, listening, observers=observers) as server:
         on_ready(server.grpc_port, server.rest_port)
         stop.wait()
 
@@ -95,15 +115,22 @@ class ModelServer:
         rest_port: the port it really listens on; None without REST.
     """
 
-    def __init__(self, manager: Manager, listening: Listening = Listening(grpc_port=0, rest_port=0)) -> None:
-        """Binds the ports; errors as of `run_server`."""
-        check_host(listening.host, insecure=listening.insecure)
+    def __init__(
+        self,
+        manager: Manager,
+        listening: Listening = Listening(grpc_port=0, rest_port=0),
+        *,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        """Binds the ports; arguments and errors as of `run_server`."""
+        check_host(listening.host, encrypted=listening.tls is not None, insecure=listening.insecure)
         self.manager = manager
         self._listening = listening
         self._work = Work()
         self._health = Health() if listening.health else None
+        self._readiness = Readiness()
         self._metrics = Metrics() if listening.metrics_path else None
-        self._observers = Observers([self._metrics] if self._metrics else [])
+        self._observers = Observers([*observers, *([self._metrics] if self._metrics else [])])
         self._grpc_socket, self._rest_socket = _listen(listening)
         self.grpc_port: int = self._grpc_socket.getsockname()[1]
         self.rest_port: int | None = self._rest_socket.getsockname()[1] if self._rest_socket else None
@@ -125,17 +152,22 @@ class ModelServer:
 
     async def _start(self) -> None:
         self._grpc = self._grpc_server()
-        await self._grpc.start()
-        self._rest = RestServer(self._rest_app(), self._rest_socket, drain_s=DRAIN_S) if self._rest_socket else None
+        tls = self._listening.tls
+        await self._grpc.start(None if tls is None else tls.ssl_context("h2"))
+        self._rest = self._rest_server(self._rest_socket) if self._rest_socket else None
         if self._rest is not None:
-            await self._rest.start()
+            await self._rest.start(None if tls is None else tls.ssl_context("http/1.1"))
+        self._readiness.ready = True
         if self._health is not None:
             self._health.serving()
 
     async def _stop(self) -> None:
+        self._readiness.ready = False
         if self._health is not None:
             self._health.not_serving()
-        stops = [self._grpc.stop(grace_s=DRAIN_S)]
+        # Whoever shares out requests looks at the health only now and then, and sends some more meanwhile.
+        await asyncio.sleep(self._listening.drain_delay_s)
+        stops = [self._grpc.stop(grace_s=self._listening.drain_s)]
         if self._rest is not None:
             stops.append(self._rest.stop())
         await asyncio.gather(*stops)
@@ -147,20 +179,31 @@ class ModelServer:
             self._work,
             observers=self._observers,
             health=self._health,
-            **limits_of(listening.grpc_options),
+            **{"max_message_bytes": listening.max_request_bytes, **limits_of(listening.grpc_options)},
         )
         unix = [listen_unix(listening.grpc_socket)] if listening.grpc_socket is not None else []
-        return GrpcServer(service, [self._grpc_socket, *unix])
+        return GrpcServer(service, [self._grpc_socket, *unix], max_connections=listening.max_connections)
+
+    def _rest_server(self, bound: socket.socket) -> RestServer:
+        listening = self._listening
+        return RestServer(
+            self._rest_app(),
+            bound,
+            drain_s=listening.drain_s,
+            timeout_s=listening.rest_timeout_s,
+            max_connections=listening.max_connections,
+        )
 
     def _rest_app(self) -> Application:
         listening = self._listening
-        routes = {}
+        routes: dict[str, Application] = {LIVE_PATH: live, READY_PATH: self._readiness}
         if listening.metrics_path is not None and self._metrics is not None:
             routes[listening.metrics_path] = text_page(self._metrics.text, CONTENT_TYPE)
         app = RestApp(
             self.manager,
             self._work,
             timeout_s=listening.rest_timeout_s,
+            max_body_bytes=listening.max_request_bytes,
             observers=self._observers,
             routes=routes,
         )
@@ -180,23 +223,21 @@ def _listen(listening: Listening) -> tuple[socket.socket, socket.socket | None]:
 
 @contextlib.contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second one meets the handlers from before, so it ends a long drain."""
+    """An event that SIGINT and SIGTERM set; a second one ends the process at once, whatever is under way."""
     stop = threading.Event()
 
-    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+    def ask_to_stop(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            os.write(_STDERR, b"A second signal: stopped at once, requests under way are lost.\n")
+            os._exit(_BY_SIGNAL + number)
         stop.set()
-        restore()
 
     before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
     try:
         yield stop
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def log_to_stderr() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from roadworthy.pipeline.cli.main import cli
 from roadworthy.pipeline.config import load_config
+from roadworthy.serving.server.main import parser
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -33,6 +34,11 @@ def test_a_command_in_the_docs_is_understood(line):
 
     with command.make_context(name, arguments) as context:
         assert context.params
+
+
+@pytest.mark.parametrize("line", commands("roadworthy-model-server"))
+def test_a_command_line_of_the_server_in_the_docs_is_understood(line):
+    assert parser().parse_args(shlex.split(line)[1:])
 
 
 @pytest.mark.parametrize("target", sorted({line.split()[1] for line in commands("make")}))

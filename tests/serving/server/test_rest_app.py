@@ -7,12 +7,25 @@ import json
 import httpx
 import pytest
 
-from roadworthy.serving.server import rest_app
+from roadworthy.serving.server.manager import Manager
+from roadworthy.serving.server.model_config import ModelConfig
+from roadworthy.serving.server.run import Listening, ModelServer
 
 
 @pytest.fixture(scope="module")
 def http(server):
     with httpx.Client(base_url=f"http://127.0.0.1:{server.rest_port}", trust_env=False, timeout=30) as opened:
+        yield opened
+
+
+@pytest.fixture
+def bounded(half_plus_two):
+    """A client of a server that takes at most 100,000 bytes."""
+    manager = Manager.of_models([ModelConfig("half_plus_two", half_plus_two)])
+    with (
+        ModelServer(manager, Listening(grpc_port=0, rest_port=0, max_request_bytes=100_000)) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.rest_port}", trust_env=False, timeout=30) as opened,
+    ):
         yield opened
 
 
@@ -77,11 +90,11 @@ def test_another_method_is_refused(http):
     assert "Malformed request: DELETE" in http.delete("/v1/models/fashion").json()["error"]
 
 
-def test_a_body_beyond_the_bound_is_refused(http, monkeypatch):
-    monkeypatch.setattr(rest_app, "MAX_BODY_BYTES", 1000)
-    answer = http.post(PREDICT, content=b" " * 1001)
+@pytest.mark.parametrize("content", [b" " * 100_001, iter([b" " * 60_000] * 2)], ids=["announced", "in chunks"])
+def test_a_body_beyond_the_bound_is_refused(bounded, content):
+    answer = bounded.post("/v1/models/half_plus_two:predict", content=content)
     assert answer.status_code == 429
-    assert "at most 1,000 bytes" in answer.json()["error"]
+    assert "at most 100,000 bytes" in answer.json()["error"]
 
 
 def test_a_gzip_body_is_unpacked(http):
@@ -96,10 +109,9 @@ def test_a_gzip_body_that_is_none_or_not_whole_is_refused(http, body):
     assert (answer.status_code, "must be whole" in answer.json()["error"]) == (400, True)
 
 
-def test_a_gzip_bomb_is_stopped_at_the_bound(http, monkeypatch):
-    monkeypatch.setattr(rest_app, "MAX_BODY_BYTES", 100_000)
+def test_a_gzip_bomb_is_stopped_at_the_bound(bounded):
     bomb = gzip.compress(b" " * 50_000_000)
-    answer = http.post(PREDICT, content=bomb, headers={"content-encoding": "gzip"})
+    answer = bounded.post("/v1/models/half_plus_two:predict", content=bomb, headers={"content-encoding": "gzip"})
     assert (answer.status_code, "Received: more" in answer.json()["error"]) == (429, True)
 
 

@@ -1,0 +1,165 @@
+"""What a client may cost over HTTP: long heads, slow ones, claims, connections."""
+
+import contextlib
+import socket
+import time
+
+import pytest
+
+from roadworthy.serving.server import rest_connection, rest_server
+from roadworthy.serving.server.manager import Manager
+from roadworthy.serving.server.model_config import ModelConfig
+from roadworthy.serving.server.run import Listening, ModelServer
+
+GET = b"GET /v1/models/half HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.fixture
+def start(half_plus_two, monkeypatch):
+    """Starts a server that is quick to lose patience."""
+    running = []
+
+    def started(**listening):
+        monkeypatch.setattr(rest_connection, "HEAD_S", 0.5)
+        monkeypatch.setattr(rest_server, "_LOOK_AFTER_EVERY_S", 0.1)
+        manager = Manager.of_models([ModelConfig("half", half_plus_two)])
+        asked = Listening(**{"grpc_port": 0, "rest_port": 0, **listening})
+        running.append(ModelServer(manager, asked).__enter__())
+        return running[-1]
+
+    yield started
+    for server in running:
+        server.__exit__()
+
+
+@pytest.fixture
+def connect():
+    """Opens connections to the REST port of a server."""
+    opened = []
+
+    def connected(server):
+        opened.append(socket.create_connection(("127.0.0.1", server.rest_port), timeout=15))
+        return opened[-1]
+
+    yield connected
+    for connection in opened:
+        connection.close()
+
+
+def answer(connection):
+    """All that comes until the server hangs up."""
+    received = b""
+    try:
+        while chunk := connection.recv(65536):
+            received += chunk
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def status(received):
+    return int(received.split()[1]) if received else None
+
+
+@pytest.mark.parametrize("head", [b"x" * 400_000, b"A: " + b"x" * 400_000, b"A: x\r\n" * 90_000, b"A: x\r\n" * 101])
+def test_a_head_that_is_too_long_is_refused(start, connect, head):
+    connection = connect(start())
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.sendall(GET + head + (b"\r\n" if head.endswith(b"\n") else b""))
+
+    assert status(answer(connection)) in (431, 400)
+
+
+def test_a_head_that_trickles_in_ends_with_a_time_out_whatever_is_sent_meanwhile(start, connect):
+    server = start()
+    slow, quick = connect(server), connect(server)
+    started = time.monotonic()
+    slow.sendall(GET)
+    try:
+        while time.monotonic() - started < 5:
+            slow.sendall(b"A: x\r\n")
+            time.sleep(0.05)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    assert time.monotonic() - started < 3
+    quick.sendall(GET + b"Connection: close\r\n\r\n")
+    assert status(answer(quick)) in (200, None)  # it waited as long, without a byte
+    assert status(answer(connect_and_send(connect, server, GET + b"Connection: close\r\n\r\n"))) == 200
+
+
+def connect_and_send(connect, server, content):
+    connection = connect(server)
+    connection.sendall(content)
+    return connection
+
+
+def test_a_slow_head_is_told_why(start, connect):
+    received = answer(connect_and_send(connect, start(), GET))
+    assert (status(received), b"must be whole within 0.5 s" in received) == (408, True)
+
+
+def test_a_connection_without_a_byte_is_closed(start, connect):
+    assert answer(connect(start())) == b""
+
+
+def test_empty_lines_for_ever_are_no_request(start, connect):
+    connection, started = connect(start()), time.monotonic()
+    try:
+        while time.monotonic() - started < 5:
+            connection.sendall(b"\r\n")
+            time.sleep(0.05)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    assert time.monotonic() - started < 3
+
+
+def test_a_body_that_trickles_in_is_given_up(start, connect):
+    connection = connect(start(rest_timeout_s=0.3))
+    connection.sendall(b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+    started = time.monotonic()
+    try:
+        while time.monotonic() - started < 8:
+            connection.sendall(b" ")
+            time.sleep(0.05)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    assert time.monotonic() - started < 5
+    # The answer may be lost with the connection; it is there before.
+    assert status(answer(connection)) in (504, None)
+
+
+def test_a_claim_of_2_gb_is_refused_before_a_byte_of_it(start, connect):
+    claim = b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2147483648\r\n\r\n"
+    connection = connect_and_send(connect, start(), claim)
+    received = connection.recv(65536)
+    assert (status(received), b"Received: 2,147,483,648" in received) == (429, True)
+
+
+def test_chunks_without_an_end_stop_at_the_bound(start, connect):
+    connection = connect(start(max_request_bytes=1000))
+    connection.sendall(b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    connection.sendall(b"400\r\n" + b" " * 0x400 + b"\r\n")
+    assert status(connection.recv(65536)) == 429
+
+
+def test_a_connection_too_many_is_refused_and_room_comes_back(start, connect):
+    server = start(max_connections=2)
+    request = GET + b"Connection: close\r\n\r\n"
+    first, second = (connect(server) for _ in range(2))
+    time.sleep(0.1)
+    assert status(answer(connect_and_send(connect, server, request))) == 503
+    for connection in (first, second):
+        connection.close()
+    time.sleep(0.1)
+    assert status(answer(connect_and_send(connect, server, request))) == 200
+
+
+def test_what_is_no_http_is_refused_in_json(start, connect):
+    received = answer(connect_and_send(connect, start(), b"\x16\x03\x01 no HTTP\r\n\r\n"))
+    assert (status(received), b'{"error"' in received.replace(b" ", b"")) == (400, True)
+
+
+def test_requests_in_a_row_and_one_behind_the_other_are_answered(start, connect):
+    connection = connect(start())
+    connection.sendall((GET + b"\r\n") * 3 + GET + b"Connection: close\r\n\r\n")
+    assert answer(connection).count(b"HTTP/1.1 200") == 4
