@@ -89,7 +89,7 @@ class RestConnection(HttpToolsProtocol):
         now = self.loop.time()
         if self._began is not None:
             waited = now - self._began
-            if self._in_head and waited > HEAD_S and not self._head_bytes:
+            if self._in_head and waited > HEAD_S and self.scope is None:
                 self.transport.close()
             elif self._in_head and waited > HEAD_S:
                 self._refuse(408, f"A request's head must be whole within {HEAD_S:g} s. Received: a part of it.")
