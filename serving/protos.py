@@ -16,8 +16,8 @@ PREDICTION_SERVICE: Final = "tensorflow.serving.PredictionService"
 MODEL_SERVICE: Final = "tensorflow.serving.ModelService"
 
 
-# Messages of config files that no package brings: (field, number, type), a type being another message's or a scalar's.
-# Upstream: tensorflow_serving/config/{monitoring,ssl}_config.proto.
+# Messages that no package brings: (field, number, type), a type being another message's or a scalar's.
+# Upstream: tensorflow_serving/config/{monitoring,ssl}_config.proto, tsl/profiler/protobuf/profiler_service.proto.
 _CONFIG_MESSAGES: Final = {
     "PrometheusConfig": (("enable", 1, "bool"), ("path", 2, "string")),
     "MonitoringConfig": (("prometheus_config", 1, "PrometheusConfig"),),
@@ -27,6 +27,9 @@ _CONFIG_MESSAGES: Final = {
         ("custom_ca", 3, "string"),
         ("client_verify", 4, "bool"),
     ),
+    "ProfileRequest": (("duration_ms", 1, "uint64"),),
+    "ProfileToolData": (("name", 1, "string"), ("data", 2, "bytes")),
+    "ProfileResponse": (("tool_data", 6, "repeated ProfileToolData"), ("empty_trace", 7, "bool")),
 }
 
 
@@ -35,7 +38,9 @@ def _config_file() -> FileDescriptorProto:
     for message_name, fields in _CONFIG_MESSAGES.items():
         message = file.message_type.add(name=message_name)
         for name, number, kind in fields:
-            field = message.field.add(name=name, number=number, label=FieldDescriptorProto.LABEL_OPTIONAL)
+            many, kind = kind.startswith("repeated "), kind.removeprefix("repeated ")
+            label = FieldDescriptorProto.LABEL_REPEATED if many else FieldDescriptorProto.LABEL_OPTIONAL
+            field = message.field.add(name=name, number=number, label=label)
             if kind in _CONFIG_MESSAGES:
                 field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".tensorflow.serving.{kind}"
             else:
@@ -85,6 +90,8 @@ GetModelStatusResponse: Final = _message("tensorflow.serving.GetModelStatusRespo
 ModelVersionStatus: Final = _message("tensorflow.serving.ModelVersionStatus")
 MonitoringConfig: Final = _message("tensorflow.serving.MonitoringConfig")
 SSLConfig: Final = _message("tensorflow.serving.SSLConfig")
+ProfileRequest: Final = _message("tensorflow.serving.ProfileRequest")
+ProfileResponse: Final = _message("tensorflow.serving.ProfileResponse")
 PredictionLog: Final = _message("tensorflow.serving.PredictionLog")
 ModelServerConfig: Final = _message("tensorflow.serving.ModelServerConfig")
 ReloadConfigRequest: Final = _message("tensorflow.serving.ReloadConfigRequest")

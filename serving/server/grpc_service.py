@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from google.protobuf.message import DecodeError
 
 from roadworthy.serving import protos
-from roadworthy.serving.server import grpc_wire
+from roadworthy.serving.server import grpc_wire, profiler
 from roadworthy.serving.server.describe import model_metadata, model_status
 from roadworthy.serving.server.health import Health
 from roadworthy.serving.server.inference import classify, multi_inference, regress
@@ -157,7 +157,9 @@ class GrpcService:
         if len(message) > _SMALL_BYTES:
             return None, lambda: self._respond(method, call, _parsed(method, message))
         request = _parsed(method, message)
-        kind = (method.name, _asked(request), size_class(len(message)))
+        spec = _spec_of(request)
+        # What names no model, such as a reload, is none of the many requests that are alike.
+        kind = None if spec is None else (method.name, bytes(spec.SerializeToString()), size_class(len(message)))
         return kind, functools.partial(self._respond, method, call, request)
 
     def _respond(self, method: _Method, call: Call, request: Any) -> bytes:
@@ -220,18 +222,12 @@ def _spec_of(request: Any) -> Any:
     """The model spec a request has first, if it has one."""
     if isinstance(request, protos.MultiInferenceRequest):
         return request.tasks[0].model_spec if request.tasks else None
-    return None if isinstance(request, protos.ReloadConfigRequest) else request.model_spec
+    return getattr(request, "model_spec", None)
 
 
 def _model_of(request: Any) -> str:
     spec = _spec_of(request)
     return "" if spec is None else str(spec.name)
-
-
-def _asked(request: Any) -> bytes:
-    """The model, version and signature of a request, for telling it from others."""
-    spec = _spec_of(request)
-    return b"" if spec is None else bytes(spec.SerializeToString())
 
 
 def _predict(manager: Manager, request: Any, call: Call) -> Any:
@@ -292,5 +288,9 @@ _METHODS: Final[Mapping[bytes, _Method]] = {
         protos.MODEL_SERVICE,
         _Method("GetModelStatus", protos.GetModelStatusRequest, _status),
         _Method("HandleReloadConfigRequest", protos.ReloadConfigRequest, _reload),
+    ),
+    **_methods(
+        profiler.SERVICE,
+        _Method("Profile", protos.ProfileRequest, lambda _manager, request, _call: profiler.profile(request)),
     ),
 }
