@@ -22,6 +22,7 @@ from roadworthy.components.gate.component import Gate
 from roadworthy.components.ingest.component import ImageFolderExampleGen
 from roadworthy.components.pushers.model_root import ModelRootPusher
 from roadworthy.components.scorecard.component import BaselineScore, Scorecard
+from roadworthy.components.serving_check.component import ChosenInfraValidator, ServingCheck
 from roadworthy.models.finetuning.adopt import ADOPTED
 from roadworthy.models.finetuning.run_fn import TRAINING_RUN
 from roadworthy.pipeline.config import RunConfig
@@ -105,7 +106,7 @@ def _trained(config: RunConfig, examples: BaseChannel) -> Trainer:
 def _judgement(
     config: RunConfig, parent: BaseChannel, variants: dict[str, BaseChannel], examples: BaseChannel
 ) -> list[BaseNode]:
-    """Scorecard, the last blessed model's score, gate and push."""
+    """Scorecard, the last blessed model's score, gate, rehearsal and push."""
     scorecard = Scorecard(parent=parent, examples=examples, variants=variants, **config.scorecard.model_dump())
     blessed = Resolver(
         strategy_class=LatestBlessedModelStrategy,
@@ -122,15 +123,25 @@ def _judgement(
         variants=variants,
         settings=config.gate,
     )
+    return [scorecard, blessed, baseline, gate, *_delivery(config, gate, examples)]
+
+
+def _delivery(config: RunConfig, gate: Gate, examples: BaseChannel) -> list[BaseNode]:
+    """The rehearsal of what the gate chose, and its push."""
     if config.push is None:
-        return [scorecard, blessed, baseline, gate]
+        return []
+    chosen = {"model": gate.outputs["model"], "model_blessing": gate.outputs["blessing"]}
+    rehearsal = None
+    if config.rehearsal is not None:
+        check = ServingCheck if config.rehearsal.by == "roadworthy" else ChosenInfraValidator
+        rehearsal = check(**chosen, examples=examples, name=config.name, settings=config.rehearsal)
     pusher = ModelRootPusher(
-        model=gate.outputs["model"],
-        model_blessing=gate.outputs["blessing"],
+        **chosen,
+        infra_blessing=rehearsal and rehearsal.outputs["blessing"],
         model_root=config.push.model_root,
         name=config.name,
     )
-    return [scorecard, blessed, baseline, gate, pusher]
+    return [*([rehearsal] if rehearsal else []), pusher]
 
 
 def _beam_arguments(workers: int) -> list[str]:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_va
 from pydantic_core import ErrorDetails
 
 from roadworthy.components.gate.budgets import GateSettings
+from roadworthy.components.serving_check.settings import RehearsalSettings
 from roadworthy.models.compression.recipe import Prune, Quantize, Recipe, Step
 from roadworthy.models.config import ModelSettings, Settings, TrainedModel, TrainingRun, TrainSettings, beside_config
 from roadworthy.serving.contract import LABEL_TEXT_KEY
@@ -113,6 +114,9 @@ class RunConfig(Settings):
     )
     scorecard: ScorecardSettings = ScorecardSettings()
     gate: GateSettings = GateSettings()
+    rehearsal: RehearsalSettings | None = Field(
+        RehearsalSettings(), description="The chosen model on a real server, before it is pushed; null: without."
+    )
     push: PushSettings | None = Field(None, description="Where a blessed model goes; null: nowhere.")
 
     def training_run(self) -> TrainingRun:

@@ -13,6 +13,8 @@ from roadworthy.components.gate.verdict import VERDICT_FILE, Verdict
 from roadworthy.components.ingest.findings import BAD_IMAGES_FILE
 from roadworthy.components.pushers.pushed import PUSHED_FILE, Pushed
 from roadworthy.components.scorecard.card import SCORECARD_FILE, Scorecard
+from roadworthy.components.serving_check.infra_blessing import BLESSED_FILE
+from roadworthy.components.serving_check.rehearsal import REHEARSAL_FILE, Rehearsal
 from roadworthy.pipeline.config import RunConfig
 from roadworthy.pipeline.recipe_tree import variant_id
 from roadworthy.pipeline.report.record import RunRecord
@@ -23,6 +25,8 @@ from roadworthy.serving.repository import publish
 _INGEST: Final = "ImageFolderExampleGen"
 _STATISTICS: Final = "StatisticsGen"
 _PUSHER: Final = "ModelRootPusher"
+_REHEARSAL: Final = "ServingCheck"
+_INFRA_VALIDATOR: Final = "ChosenInfraValidator"
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Outcome:
     scorecard: Scorecard
     verdict: Verdict
     pushed: Pushed
+    rehearsal: Rehearsal | None = None
     published: Mapping[str, Path] = field(default_factory=dict)
 
     def with_published(self, model_root: Path) -> "Outcome":
@@ -55,6 +60,8 @@ class Outcome:
     def text(self) -> str:
         """The table of variants, and what became of the best, for people."""
         lines = [table(self.scorecard, self.verdict), f"\n{self.scorecard.parent.examples} held-out images."]
+        if self.rehearsal is not None and self.rehearsal.transports:
+            lines.append(_rehearsed(self.rehearsal))
         if self.pushed.path is not None:
             lines.append(f"{'Already there' if self.pushed.already else 'Pushed'}: {self.pushed.path}")
         lines += [f"{variant}: {path}" for variant, path in self.published.items()]
@@ -82,6 +89,7 @@ class Outcome:
             ],
             "scorecard": self.scorecard.model_dump(mode="json"),
             "verdict": self.verdict.model_dump(mode="json"),
+            "rehearsal": self.rehearsal and self.rehearsal.model_dump(mode="json"),
             "pushed": str(self.pushed.path) if self.pushed.path else None,
             "published": {variant: str(path) for variant, path in self.published.items()},
         }
@@ -94,6 +102,7 @@ def read_outcome(result: RunResult) -> Outcome:
         scorecard=Scorecard.model_validate_json(_text(result.output("Scorecard", "scorecard"), SCORECARD_FILE)),
         verdict=Verdict.model_validate_json(_text(result.output("Gate", "blessing"), VERDICT_FILE)),
         pushed=_pushed(result),
+        rehearsal=_rehearsal(result),
     )
 
 
@@ -101,6 +110,26 @@ def _pushed(result: RunResult) -> Pushed:
     if _PUSHER not in result.outputs:
         return Pushed()
     return Pushed.model_validate_json(_text(result.output(_PUSHER, "pushed_model"), PUSHED_FILE))
+
+
+def _rehearsal(result: RunResult) -> Rehearsal | None:
+    if _REHEARSAL in result.outputs:
+        return Rehearsal.model_validate_json(_text(result.output(_REHEARSAL, "blessing"), REHEARSAL_FILE))
+    if _INFRA_VALIDATOR in result.outputs:
+        blessed = (result.output(_INFRA_VALIDATOR, "blessing") / BLESSED_FILE).is_file()
+        return Rehearsal(faults=() if blessed else ("TFX's InfraValidator did not bless it; the run's log says why.",))
+    return None
+
+
+def _rehearsed(rehearsal: Rehearsal) -> str:
+    """A rehearsal in one line."""
+    times = ", ".join(f"{transport} p95 {asked.p95_ms:.1f} ms" for transport, asked in rehearsal.transports.items())
+    apart = max(asked.max_difference for asked in rehearsal.transports.values())
+    memory = f"{rehearsal.peak_memory_bytes / 1e6:,.0f} MB" if rehearsal.peak_memory_bytes else "memory unknown"
+    return (
+        f"Rehearsed on a server: {times}; first answer after {rehearsal.start_s:.1f} s, {memory}; "
+        f"scores within {apart:.1g} of the file's."
+    )
 
 
 def _text(folder: Path, name: str) -> str:

@@ -38,13 +38,13 @@ def _config_file() -> FileDescriptorProto:
     for message_name, fields in _CONFIG_MESSAGES.items():
         message = file.message_type.add(name=message_name)
         for name, number, kind in fields:
-            many, kind = kind.startswith("repeated "), kind.removeprefix("repeated ")
+            many, of = kind.startswith("repeated "), kind.removeprefix("repeated ")
             label = FieldDescriptorProto.LABEL_REPEATED if many else FieldDescriptorProto.LABEL_OPTIONAL
             field = message.field.add(name=name, number=number, label=label)
-            if kind in _CONFIG_MESSAGES:
-                field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".tensorflow.serving.{kind}"
+            if of in _CONFIG_MESSAGES:
+                field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".tensorflow.serving.{of}"
             else:
-                field.type = FieldDescriptorProto.Type.Value(f"TYPE_{kind.upper()}")
+                field.type = FieldDescriptorProto.Type.Value(f"TYPE_{of.upper()}")
     return file
 
 

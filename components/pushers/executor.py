@@ -10,6 +10,7 @@ from tfx.utils import path_utils
 from roadworthy.components.artifacts import Artifacts
 from roadworthy.components.gate.blessing import is_blessed
 from roadworthy.components.pushers.pushed import PUSHED_FILE, Pushed
+from roadworthy.components.serving_check.infra_blessing import has_model, is_infra_blessed
 from roadworthy.serving.repository import publish
 
 # The custom properties TFX's own Pusher sets.
@@ -23,15 +24,30 @@ class ModelRootPusherExecutor(BaseExecutor):
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Writes the version, and `pushed.json` into the output artifact."""
-        model = artifact_utils.get_single_instance(input_dict["model"])
-        blessed = is_blessed(artifact_utils.get_single_instance(input_dict["model_blessing"]))
-        pushed = _push(Path(path_utils.serving_model_dir(model.uri)), exec_properties) if blessed else Pushed()
+        version_dir = _blessed_version(input_dict)
+        pushed = _push(version_dir, exec_properties) if version_dir else Pushed()
         artifact = artifact_utils.get_single_instance(output_dict["pushed_model"])
         (Path(artifact.uri) / PUSHED_FILE).write_text(pushed.model_dump_json(indent=2) + "\n")
         artifact.set_int_custom_property(_PUSHED, int(pushed.version is not None))
         if pushed.version is not None:
             artifact.set_string_custom_property(_DESTINATION, str(pushed.path))
             artifact.set_string_custom_property(_VERSION, str(pushed.version))
+
+
+def _blessed_version(input_dict: Artifacts) -> Path | None:
+    """The folder to push; None without the gate's blessing or, where there was a rehearsal, without its."""
+    model = artifact_utils.get_single_instance(input_dict["model"])
+    if not is_blessed(artifact_utils.get_single_instance(input_dict["model_blessing"])):
+        return None
+    rehearsed = input_dict.get("infra_blessing")
+    infra_blessing = artifact_utils.get_single_instance(rehearsed) if rehearsed else None
+    if infra_blessing is None:
+        return Path(path_utils.serving_model_dir(model.uri))
+    if not is_infra_blessed(infra_blessing):
+        return None
+    if has_model(infra_blessing):
+        return Path(path_utils.stamped_model_path(infra_blessing.uri))
+    return Path(path_utils.serving_model_dir(model.uri))
 
 
 def _push(version_dir: Path, exec_properties: dict[str, Any]) -> Pushed:

@@ -9,7 +9,7 @@ from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
-from tfx.types.standard_artifacts import Model, ModelBlessing, PushedModel
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
 
 from roadworthy.components.pushers.executor import ModelRootPusherExecutor
 
@@ -20,6 +20,7 @@ class ModelRootPusherSpec(ComponentSpec):
     INPUTS: ClassVar = {
         "model": ChannelParameter(type=Model),
         "model_blessing": ChannelParameter(type=ModelBlessing),
+        "infra_blessing": ChannelParameter(type=InfraBlessing, optional=True),
     }
     OUTPUTS: ClassVar = {"pushed_model": ChannelParameter(type=PushedModel)}
     PARAMETERS: ClassVar = {
@@ -30,7 +31,7 @@ class ModelRootPusherSpec(ComponentSpec):
 
 
 class ModelRootPusher(BaseComponent):
-    """Publishes a blessed model to MODEL_ROOT/<name>/<version>/; without a blessing it publishes nothing.
+    """Publishes a blessed model to MODEL_ROOT/<name>/<version>/; without every blessing it publishes nothing.
 
     Output `pushed_model` holds `pushed.json` (`pushed.Pushed`), and TFX's own custom properties `pushed`,
     `pushed_destination` and `pushed_version`. A model whose files are the latest version's is not pushed again.
@@ -42,18 +43,29 @@ class ModelRootPusher(BaseComponent):
     SPEC_CLASS = ModelRootPusherSpec
     EXECUTOR_SPEC = ExecutorClassSpec(ModelRootPusherExecutor)
 
-    def __init__(self, *, model: BaseChannel, model_blessing: BaseChannel, model_root: Path, name: str) -> None:
+    def __init__(
+        self,
+        *,
+        model: BaseChannel,
+        model_blessing: BaseChannel,
+        model_root: Path,
+        name: str,
+        infra_blessing: BaseChannel | None = None,
+    ) -> None:
         """Wires the component.
 
         Args:
             model: the gate's Model.
             model_blessing: the gate's ModelBlessing.
+            infra_blessing: the rehearsal's InfraBlessing, whose model with warm-up records is pushed if it holds one;
+                None pushes without a rehearsal.
             model_root: folder of models; made when missing.
             name: name clients will ask for.
         """
         spec = ModelRootPusherSpec(
             model=model,
             model_blessing=model_blessing,
+            infra_blessing=infra_blessing,
             model_root=str(model_root),
             name=name,
             run_id=RuntimeParameter(name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),

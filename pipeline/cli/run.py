@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Check the config, build the pipeline, list its nodes; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the finished run as one JSON document on stdout.")
 def run(config: Path, dry_run: bool, as_json: bool) -> None:
-    """Run a config: data, training, compression, scorecard, gate, push.
+    """Run a config: data, training, compression, scorecard, gate, rehearsal, push.
 
     Nodes whose inputs have not changed come from the cache, so an interrupted run goes on where it stopped. Exit code
-    2: no variant passed the gate, or the config or the data has a fault.
+    2: no variant passed the gate, the chosen one failed its rehearsal, or the config or the data has a fault.
     """
     from roadworthy.pipeline.cli.console import quieten_tensorflow
     from roadworthy.pipeline.preflight import load_checked
@@ -60,10 +60,11 @@ def run_and_tell(settings: "RunConfig", *, as_json: bool, all_variants: Path | N
 
     Raises:
         BudgetMissed: no variant passed the gate.
+        DeployError: the chosen one failed on a server.
     """
     from roadworthy.pipeline.cli.console import libraries_to
     from roadworthy.pipeline.report.record import write_record
-    from roadworthy.serving.errors import BudgetMissed
+    from roadworthy.serving.errors import BudgetMissed, DeployError
 
     started = datetime.datetime.now(tz=datetime.UTC)
     log = settings.output / "logs" / f"{started:%Y%m%dT%H%M%S}-{os.getpid()}.log"
@@ -87,6 +88,9 @@ def run_and_tell(settings: "RunConfig", *, as_json: bool, all_variants: Path | N
     )
     if not outcome.verdict.blessed:
         raise BudgetMissed(f"No variant stays within every budget, so nothing was pushed.\n{outcome.verdict.explain()}")
+    if outcome.rehearsal is not None and not outcome.rehearsal.passed:
+        faults = "\n".join(f"- {fault}" for fault in outcome.rehearsal.faults)
+        raise DeployError(f"The chosen model failed its rehearsal on a server, so nothing was pushed.\n{faults}")
 
 
 def _keep_failure(

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from roadworthy.components.data_check.summary import SplitSummary
 from roadworthy.components.gate.verdict import Verdict
 from roadworthy.components.scorecard.card import Scorecard
+from roadworthy.components.serving_check.rehearsal import Rehearsal
 from roadworthy.models.config import Settings
 from roadworthy.pipeline.config import load_config
 from roadworthy.serving.errors import ConfigError
@@ -49,6 +50,7 @@ class RunRecord(Settings):
     scorecard: Scorecard | None = None
     verdict: Verdict | None = None
     failure: Failure | None = None
+    rehearsal: Rehearsal | None = None
     pushed: str | None = None
     published: dict[str, str] = Field(default_factory=dict, description="Variant -> its version folder, if all are.")
 

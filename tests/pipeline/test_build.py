@@ -4,6 +4,7 @@ import pytest
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.utils import import_utils
 
+from roadworthy.components.serving_check.settings import RehearsalSettings
 from roadworthy.models.config import TrainedModel
 from roadworthy.models.finetuning import adopt
 from roadworthy.models.finetuning.run_fn import run_fn
@@ -42,12 +43,21 @@ def test_data_flows_from_ingest_to_push(pipeline):
         "LatestBlessed",
         "BaselineScore",
         "Gate",
+        "ServingCheck",
         "ModelRootPusher",
     ]
 
 
 def test_without_a_place_to_publish_there_is_no_pusher(config):
     assert "ModelRootPusher" not in nodes(build_pipeline(config.model_copy(update={"push": None})))
+
+
+@pytest.mark.parametrize(
+    ("rehearsal", "node"),
+    [(None, "Gate"), (RehearsalSettings(by="docker"), "ChosenInfraValidator"), (RehearsalSettings(), "ServingCheck")],
+)
+def test_the_config_says_who_rehearses(config, rehearsal, node):
+    assert nodes(build_pipeline(config.model_copy(update={"rehearsal": rehearsal})))[-2] == node
 
 
 def test_a_trained_model_takes_the_trainers_place(config, tmp_path):

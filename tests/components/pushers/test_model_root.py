@@ -4,13 +4,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from tfx.types.standard_artifacts import Model, ModelBlessing, PushedModel
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
 
 from contracts.component import channel_of, check_compiled, check_driver, check_executor, check_spec
 from roadworthy.components.gate.blessing import write_blessing
 from roadworthy.components.pushers.executor import ModelRootPusherExecutor
 from roadworthy.components.pushers.model_root import ModelRootPusher
 from roadworthy.components.pushers.pushed import PUSHED_FILE, Pushed
+from roadworthy.components.serving_check.infra_blessing import write_infra_blessing
 from roadworthy.serving.manifest import verify_manifest
 
 
@@ -33,12 +34,12 @@ def write_version(folder, content):
     (folder / "model.tflite").write_bytes(content)
 
 
-def push(model, tmp_path, *, blessed=True):
+def push(model, tmp_path, *, blessed=True, rehearsal=None):
     blessing = artifact(ModelBlessing, tmp_path / "blessing")
     write_blessing(blessing, model if blessed else None)
     pushed = artifact(PushedModel, tmp_path / "pushed")
     ModelRootPusherExecutor().Do(
-        {"model": [model], "model_blessing": [blessing]},
+        {"model": [model], "model_blessing": [blessing], "infra_blessing": [rehearsal] if rehearsal else []},
         {"pushed_model": [pushed]},
         {"model_root": str(tmp_path / "served"), "name": "fashion"},
     )
@@ -83,6 +84,30 @@ def test_without_a_blessing_nothing_is_pushed(model, tmp_path):
     assert note == Pushed()
     assert not (tmp_path / "served").exists()
     assert pushed.get_int_custom_property("pushed") == 0
+
+
+def rehearsal_of(tmp_path, *, blessed, content=None):
+    rehearsal = artifact(InfraBlessing, tmp_path / "rehearsal")
+    write_infra_blessing(rehearsal, blessed=blessed, has_model=content is not None)
+    if content is not None:
+        write_version(tmp_path / "rehearsal" / "stamped_model", content)
+    return rehearsal
+
+
+def test_a_model_that_failed_its_rehearsal_is_not_pushed(model, tmp_path):
+    _, note = push(model, tmp_path, rehearsal=rehearsal_of(tmp_path, blessed=False))
+    assert note == Pushed()
+    assert not (tmp_path / "served").exists()
+
+
+def test_the_model_that_was_rehearsed_is_the_one_that_is_pushed(model, tmp_path):
+    _, note = push(model, tmp_path, rehearsal=rehearsal_of(tmp_path, blessed=True, content=b"with warm-up"))
+    assert (note.path / "model.tflite").read_bytes() == b"with warm-up"
+
+
+def test_a_rehearsal_without_a_model_of_its_own_lets_the_chosen_one_through(model, tmp_path):
+    _, note = push(model, tmp_path, rehearsal=rehearsal_of(tmp_path, blessed=True))
+    assert (note.path / "model.tflite").read_bytes() == b"weights" * 100
 
 
 # The limit makes the kernel refuse the write half-way, as a full disk does; errno differs, the way out is the same.
