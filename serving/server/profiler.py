@@ -36,9 +36,7 @@ def profile(request: Any) -> Any:
         raise RequestError("No SavedModel is served, so TensorFlow does nothing here.", code="UNIMPLEMENTED")
     seconds = request.duration_ms / 1000
     if not 0 < seconds <= MAX_DURATION_S:
-        raise RequestError(
-            f"duration_ms must be in (0, {MAX_DURATION_S * 1000:.0f}]. Received: {request.duration_ms}."
-        )
+        raise RequestError(f"duration_ms must be in (0, {MAX_DURATION_S * 1000:.0f}]. Received: {request.duration_ms}.")
     if not _TURN.acquire(blocking=False):
         raise RequestError("Another trace is being taken; ask again when it is over.", code="ALREADY_EXISTS")
     try:
