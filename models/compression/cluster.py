@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tf_keras
 
+from roadworthy.models.compression.kept import Keep, find_zeros
 from roadworthy.models.compression.kernels import levels, rows_of
 from roadworthy.models.compression.made import Bench, Made
 from roadworthy.models.compression.recipe import Cluster
@@ -24,7 +25,7 @@ _INITS: Final = {
 
 
 def cluster(model: keras.Model, settings: Cluster, bench: Bench) -> Made:
-    """Clusters the kernels of Conv2D and Dense layers while fine-tuning; after a prune step, zeros stay zero.
+    """Clusters the kernels of Conv2D and Dense layers while fine-tuning; zeros of a prune step stay, in all layers.
 
     Args:
         model: classifier whose output is probabilities [batch, classes]; its weights are changed in place.
@@ -45,19 +46,22 @@ def cluster(model: keras.Model, settings: Cluster, bench: Bench) -> Made:
     pruned = bench.has("prune")
     chosen = choose(twin, settings, why_not=lambda layer: why_not(layer, settings), doing="clustering")
     before = {layer.name: kernel_of(layer).copy() for layer in chosen.layers}
+    # TF-MOT keeps the zeros of the layers it clusters alone.
+    others = {path: zeros for path, zeros in find_zeros(model, bench.earlier).items() if path not in before}
     wrapped = fine_tune_wrapped(
         twin,
         lambda layer: _wrap(layer, settings, preserve_sparsity=pruned),
         settings,
         bench.images,
         chosen=chosen,
+        callbacks=[Keep([(twin.get_layer(path).kernel, zeros) for path, zeros in others.items()])],
     )
     stripped = load_tf_mot().clustering.keras.strip_clustering(wrapped)
     for name, kernel in before.items():
         _restore_zeros(stripped.get_layer(name), kernel, pruned=pruned)
         check_kernel(name, kernel_of(stripped.get_layer(name)), settings, zeros=kernel == 0 if pruned else None)
     take_back(stripped, model, bench.images)
-    return Made(model, skipped=chosen.skipped, notes=(f"{len(before)} kernels hold {settings.clusters} values each.",))
+    return Made(model, skipped=chosen.skipped, notes=(_told(settings, kernels=len(before), pruned=pruned),))
 
 
 def why_not(layer: tf_keras.layers.Layer, settings: Cluster) -> str | None:
@@ -93,6 +97,12 @@ def check_kernel(name: str, kernel: np.ndarray, settings: Cluster, *, zeros: np.
         raise ModelError(f"Layer {name!r} must hold at most {allowed} values after clustering. Received: {found}.")
     if zeros is not None and np.any(kernel[zeros]):
         raise ModelError(f"Layer {name!r} must keep its zeros. Received: {np.count_nonzero(kernel[zeros])} lost.")
+
+
+def _told(settings: Cluster, *, kernels: int, pruned: bool) -> str:
+    zero = " and zero" if pruned else ""
+    each = "in every channel of a convolution" if settings.per_channel else "each"
+    return f"{kernels} kernels hold at most {settings.clusters} values{zero} {each}."
 
 
 def _weights_to_share(layer: tf_keras.layers.Layer, settings: Cluster) -> int:

@@ -1,7 +1,7 @@
 """Looks into a LiteRT model: what its operators really compute in, and what is left of zeros and clusters."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -115,21 +115,26 @@ def float_operators(flatbuffer: bytes, wanted: QuantizedType) -> list[FloatOpera
 
 
 def check_zeros_kept(flatbuffer: bytes, *, before: Sequence[np.ndarray]) -> None:
-    """Holds a converted model's kernels to the sparsity of those they were made from.
+    """Holds a converted model's kernels to the zeros of those they were made from.
 
     Args:
         flatbuffer: a LiteRT model.
-        before: the kernels of the model it was converted from, of any shape.
+        before: the kernels of the model it was converted from, each [output channels, weights a channel].
 
     Raises:
-        ModelError: a smaller share of the weights is zero.
+        ModelError: a kernel that has zeros is missing or has fewer of them.
     """
-    wanted, kept = _sparsity(before), _sparsity([kernel.rows for kernel in kernels(flatbuffer)])
-    # Small weights round to zero, so more zeros are as they should be.
-    if kept < wanted:
-        raise ModelError(
-            f"The converted kernels must keep the zeros of the model's: a share of {wanted:.4f}. Received: {kept:.4f}."
-        )
+    wanted = _by_shape([rows for rows in before if not np.all(rows)], _zeros)
+    found = _by_shape([kernel.rows for kernel in kernels(flatbuffer)], _zeros)
+    for (channels, weights), zeros in wanted.items():
+        # Kernels of one shape can't be told apart; those of most zeros must each find one that has as many.
+        most_first, there = zeros[::-1], found.get((channels, weights), [])[::-1]
+        # Small weights round to zero, so more zeros are as they should be.
+        if len(there) < len(zeros) or any(after < before for before, after in zip(most_first, there, strict=False)):
+            raise ModelError(
+                f"Converted kernels of {channels} channels of {weights} weights must keep the zeros of the model's: "
+                f"{most_first}. Received: {there}."
+            )
 
 
 def check_levels_kept(flatbuffer: bytes, *, before: Sequence[np.ndarray]) -> None:
@@ -144,7 +149,7 @@ def check_levels_kept(flatbuffer: bytes, *, before: Sequence[np.ndarray]) -> Non
     Raises:
         ModelError: a kernel is missing or has a channel of more values.
     """
-    wanted, found = _levels_by_shape(before), _levels_by_shape([kernel.rows for kernel in kernels(flatbuffer)])
+    wanted, found = _by_shape(before, levels), _by_shape([kernel.rows for kernel in kernels(flatbuffer)], levels)
     for (channels, weights), most in wanted.items():
         # Kernels of one shape can't be told apart; in ascending order each must find one that is no worse.
         there = found.get((channels, weights), [])
@@ -206,14 +211,13 @@ def _code(operator_code: Any) -> int:
     return int(max(operator_code.builtinCode, operator_code.deprecatedBuiltinCode))
 
 
-def _sparsity(kernels: Sequence[np.ndarray]) -> float:
-    weights = sum(kernel.size for kernel in kernels)
-    return sum(int(np.count_nonzero(kernel == 0)) for kernel in kernels) / max(1, weights)
+def _zeros(rows: np.ndarray) -> int:
+    return int(np.count_nonzero(rows == 0))
 
 
-def _levels_by_shape(kernels: Sequence[np.ndarray]) -> dict[tuple[int, ...], list[int]]:
-    """The levels of all kernels of a shape, ascending."""
+def _by_shape(kernels: Sequence[np.ndarray], count: Callable[[np.ndarray], int]) -> dict[tuple[int, ...], list[int]]:
+    """The counts of all kernels of a shape, ascending."""
     found: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for rows in kernels:
-        found[rows.shape].append(levels(rows))
+        found[rows.shape].append(count(rows))
     return {shape: sorted(counts) for shape, counts in found.items()}

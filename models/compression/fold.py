@@ -9,6 +9,7 @@ from keras import layers
 
 from roadworthy.models.bridge.graph import leaves
 from roadworthy.models.compression.foldable import Folds, find_folds
+from roadworthy.models.compression.kept import find_clusters
 from roadworthy.models.compression.kernels import CHANNEL_AXES
 from roadworthy.models.compression.made import Bench, Made
 from roadworthy.models.compression.rebuild import copy_of, rebuild
@@ -24,13 +25,13 @@ Weights = dict[str, npt.NDArray[Any]]
 def fold(model: keras.Model, settings: Fold, bench: Bench) -> Made:
     """Folds each BatchNormalization into the layer before it, and each Rescaling into the layer behind it.
 
-    Only where the two are linked directly and to nothing else, and the answers stay the same. What is left infers as
-    before, but would train otherwise.
+    Only where the two are linked directly and to nothing else, and both answers and clusters stay the same. What is
+    left infers as before, but would train otherwise.
 
     Args:
         model: classifier of images; left as it is.
         settings: none so far.
-        bench: the training split, on a batch of which the two models are compared.
+        bench: the training split, on a batch of which the two models are compared, and the steps taken before.
 
     Returns:
         A functional model without the layers that were folded away; the rest at the same paths.
@@ -43,7 +44,8 @@ def fold(model: keras.Model, settings: Fold, bench: Bench) -> Made:
     Reference: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
     Inference", section 3.2, https://arxiv.org/abs/1712.05877.
     """
-    folds = find_folds(model)
+    clusters = find_clusters(model, bench.earlier)
+    folds = find_folds(model, clustered=[path for path, kept in clusters.items() if kept.whole])
     folded = without(model, folds)
     bench.images.count()
     _check_equal(model, folded, next(bench.images.batches().as_numpy_iterator())[0])

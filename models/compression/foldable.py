@@ -1,5 +1,6 @@
 """Decides which normalisations and rescalings can be folded into a kernel without changing an answer."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,8 +39,12 @@ class Folds:
     skipped: tuple[Skipped, ...]
 
 
-def find_folds(model: keras.Model) -> Folds:
+def find_folds(model: keras.Model, *, clustered: Collection[str] = ()) -> Folds:
     """Looks at every BatchNormalization and Rescaling of a model.
+
+    Args:
+        model: functional or Sequential Keras 3 model.
+        clustered: paths of the layers whose kernels share their values between channels.
 
     Raises:
         UnsupportedLayer: a model in it is subclassed.
@@ -51,7 +56,10 @@ def find_folds(model: keras.Model) -> Folds:
             continue
         try:
             if type(leaf) is layers.BatchNormalization:
-                norms[_feeder(path, leaf, named, linked)] = leaf
+                feeder = _feeder(path, leaf, named, linked)
+                if feeder in clustered:
+                    raise _Stays(f"{feeder!r} before it is clustered, and each channel would get values of its own")
+                norms[feeder] = leaf
             else:
                 rescalings[_reader(path, leaf, named, linked)] = leaf
             away.add(path)

@@ -2,7 +2,11 @@
 
 import keras
 
+from roadworthy.models.compression.clusters_in_file import told_apart
 from roadworthy.models.compression.convert import convert, network
+from roadworthy.models.compression.flatbuffer import check_zeros_kept
+from roadworthy.models.compression.kept import find_clusters, find_zeros
+from roadworthy.models.compression.kernels import kernel_rows
 from roadworthy.models.compression.made import Bench, Made
 from roadworthy.models.compression.recipe import LiteRT
 
@@ -13,9 +17,12 @@ def litert(model: keras.Model, settings: LiteRT, bench: Bench) -> Made:
     Args:
         model: Keras 3 model from float32 [batch, height, width, channels] in [0, 255] to scores [batch, classes].
         settings: none so far.
-        bench: not used.
+        bench: the steps taken before, whose clusters it tells of.
 
     Raises:
-        ModelError: LiteRT lacks an operator; the message names it.
+        ModelError: LiteRT lacks an operator, which the message names, or zeros were lost.
     """
-    return Made(model, litert=convert(network(model, whole_pixels=False), None))
+    flatbuffer = convert(network(model, whole_pixels=False), None)
+    rows = kernel_rows(model)
+    check_zeros_kept(flatbuffer, before=[rows[path] for path in find_zeros(model, bench.earlier)])
+    return Made(model, litert=flatbuffer, notes=told_apart(flatbuffer, model, find_clusters(model, bench.earlier)))

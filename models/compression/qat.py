@@ -14,7 +14,7 @@ from roadworthy.models.bridge.equality import check_equal
 from roadworthy.models.bridge.translation import to_tf_keras
 from roadworthy.models.bridge.weights import copy_to_keras
 from roadworthy.models.compression.convert import PIXEL_MAX
-from roadworthy.models.compression.kept import KeepClusters, Kept
+from roadworthy.models.compression.kept import Keep, Kept, KeptZeros, find_zeros
 from roadworthy.models.compression.made import Bench
 from roadworthy.models.compression.qat_layers import special_config, why_float
 from roadworthy.models.compression.qat_ranges import (
@@ -25,6 +25,7 @@ from roadworthy.models.compression.qat_ranges import (
     scale_depthwise_by_channel,
     share_scales,
     short_name,
+    wrapped,
 )
 from roadworthy.models.compression.recipe import QuantizationAwareTraining
 from roadworthy.models.compression.record import Skipped
@@ -51,8 +52,8 @@ def train_quantized(
 ) -> Trained:
     """Fine-tunes a classifier with the rounding of int8 in the graph; its own weights become the rounded ones.
 
-    Zeros that a prune step made are kept by TF-MOT's prune-preserving scheme, clusters by putting them back after
-    every step.
+    Zeros that a prune step made are kept by TF-MOT's prune-preserving scheme; clusters, and the zeros of layers that
+    are trained in float, by putting them back after every step.
 
     Args:
         model: Keras 3 classifier; its weights are changed in place.
@@ -79,7 +80,9 @@ def train_quantized(
     share_scales(quantized, [path for path, kept in clusters.items() if kept.whole and path not in reasons])
     scale_depthwise_by_channel(quantized)
     measure(quantized, _batches(images))
-    _fit(quantized, settings, images, steps=steps, clusters=clusters)
+    in_float = {path: zeros for path, zeros in find_zeros(model, bench.earlier).items() if path in reasons}
+    # Clusters hold their own zeros.
+    _fit(quantized, settings, images, steps=steps, kept=in_float | dict(clusters))
     measure(quantized, _batches(images))
     fix_pixel_range(quantized, most=PIXEL_MAX)
     _copy(quantized, twin)
@@ -134,7 +137,7 @@ def _fit(
     images: TrainingImages,
     *,
     steps: int,
-    clusters: Mapping[str, Kept],
+    kept: Mapping[str, Kept | KeptZeros],
 ) -> None:
     rate = tf_keras.optimizers.schedules.CosineDecay(settings.learning_rate, decay_steps=steps * settings.epochs)
     quantized.compile(tf_keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -142,7 +145,7 @@ def _fit(
         images.augmented(),
         steps_per_epoch=steps,
         epochs=settings.epochs,
-        callbacks=[KeepClusters({path: (_kernel(quantized, path), kept) for path, kept in clusters.items()})],
+        callbacks=[Keep([(_kernel(quantized, path), each) for path, each in kept.items()])],
         verbose=1 if sys.stdout.isatty() else 2,
     )
 
@@ -151,7 +154,7 @@ def _kernel(quantized: tf_keras.Model, path: str) -> Any:
     """The variable that training changes; a wrapper puts its rounded value in the layer's place."""
     layer = _layer(quantized, path)
     rounded = [weight for weight, _, _ in getattr(layer, "_weight_vars", [])]
-    return rounded[0] if rounded else layer.kernel
+    return rounded[0] if rounded else wrapped(layer).kernel
 
 
 def _layer(quantized: tf_keras.Model, path: str) -> tf_keras.layers.Layer:

@@ -45,9 +45,14 @@ def special_config(layer: tf_keras.layers.Layer, floats: Container[str]) -> str 
     if layer.name in floats:
         # What a quantised layer reads has to be quantised, or that layer could not be computed in int8 itself.
         feeds = any(node.outbound_layer.name not in floats for node in layer.outbound_nodes)
-        return "Default8BitOutputQuantizeConfig" if feeds else None
+        return "Default8BitOutputQuantizeConfig" if feeds and _takes_one_argument(layer) else None
     # A range of its own for the output, as TF-MOT has it, can't be converted.
     return "NoOpQuantizeConfig" if type(layer) in _SAME_RANGE else None
+
+
+def _takes_one_argument(layer: tf_keras.layers.Layer) -> bool:
+    """Whether TF-MOT's wrapper, which hands on one, can go around a layer; it can't around attention."""
+    return len(layer.inbound_nodes[0].call_args) == 1
 
 
 def _reason(layer: tf_keras.layers.Layer, registries: Sequence[Any], floats: dict[str, str]) -> str | None:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from roadworthy.models.compression.agreement import Agreement, ask, compare
+from roadworthy.models.compression.clusters_in_file import told_apart
 from roadworthy.models.compression.convert import convert, network, twin_network
 from roadworthy.models.compression.flatbuffer import (
     check_borders,
@@ -15,8 +16,8 @@ from roadworthy.models.compression.flatbuffer import (
     check_zeros_kept,
     float_operators,
 )
-from roadworthy.models.compression.kept import Kept, find_kept, most_values
-from roadworthy.models.compression.kernels import CHANNEL_AXES, kernel_rows, layers_with_kernel
+from roadworthy.models.compression.kept import Kept, find_clusters, find_zeros
+from roadworthy.models.compression.kernels import kernel_rows
 from roadworthy.models.compression.made import Bench, Made
 from roadworthy.models.compression.qat import train_quantized
 from roadworthy.models.compression.recipe import Quantize
@@ -32,8 +33,8 @@ TOLERANCE: Final = 0.02
 
 # Types whose activations have ranges that have to be measured.
 _CALIBRATED: Final = frozenset({"int8", "16x8"})
-# What the cluster step takes.
-_CLUSTERED_LAYERS: Final = (keras.layers.Conv2D, keras.layers.Dense)
+# Types of which weights are int8, which can have one scale for all channels.
+_ROUNDED: Final = frozenset({"int8", "16x8", "dynamic"})
 _WHY_FLOAT: Final = {
     "int8": "LiteRT has no int8 version of {operator}, or knows no range for it: it stays in float32",
     "16x8": "LiteRT has no int16 version of {operator}, or knows no range for it: it stays in float32",
@@ -75,7 +76,7 @@ def quantize(model: keras.Model, settings: Quantize, bench: Bench) -> Made:
     """
     images = bench.images
     sample = np.concatenate(list(images.sample(COMPARED_IMAGES).as_numpy_iterator()))
-    clusters = _clusters(model, bench)
+    clusters = find_clusters(model, bench.earlier)
     check_won = _check_of_what_was_won(model, settings, bench, clusters)
     if settings.qat is None:
         skipped: tuple[Skipped, ...] = ()
@@ -92,18 +93,8 @@ def quantize(model: keras.Model, settings: Quantize, bench: Bench) -> Made:
     check_borders(flatbuffer, settings.io)
     check_won(flatbuffer)
     skipped += _left_in_float(flatbuffer, settings, known=skipped)
-    return Made(model, litert=flatbuffer, skipped=skipped, notes=(f"The file and its model give {agreement}.",))
-
-
-def _clusters(model: keras.Model, bench: Bench) -> dict[str, Kept]:
-    """What earlier steps clustered, by layer path."""
-    most = most_values(bench.earlier)
-    found = {
-        path: find_kept(layer.kernel.numpy(), channel_axes=CHANNEL_AXES[type(layer)], most=most)
-        for path, layer in layers_with_kernel(model).items()
-        if most and type(layer) in _CLUSTERED_LAYERS
-    }
-    return {path: kept for path, kept in found.items() if kept is not None}
+    notes = (f"The file and its model give {agreement}.", *told_apart(flatbuffer, model, clusters))
+    return Made(model, litert=flatbuffer, skipped=skipped, notes=notes)
 
 
 def _check_of_what_was_won(
@@ -113,9 +104,10 @@ def _check_of_what_was_won(
 
     Training may change what no earlier step has won; rounding alone has to keep everything.
     """
-    kernels = [weight.numpy() for weight in model.weights if "kernel" in weight.name]
-    zeros = kernels if settings.qat is None or bench.has("prune") else []
-    rows = [rows for path, rows in kernel_rows(model).items() if settings.qat is None or path in clusters]
+    pruned = find_zeros(model, bench.earlier)
+    kernels = kernel_rows(model)
+    zeros = [rows for path, rows in kernels.items() if settings.qat is None or path in pruned]
+    rows = [rows for path, rows in kernels.items() if settings.qat is None or path in clusters]
 
     def check(flatbuffer: bytes) -> None:
         check_zeros_kept(flatbuffer, before=zeros)
@@ -128,8 +120,8 @@ def _convert_calibrated(
     model: keras.Model, settings: Quantize, images: TrainingImages, clusters: Mapping[str, Kept]
 ) -> bytes:
     """Rounds the model's weights, unless float16 holds them as they are, and converts it."""
-    whole = [path for path, kept in clusters.items() if kept.whole] if settings.type == "int8" else []
-    if settings.type != "float16":
+    whole = [path for path, kept in clusters.items() if kept.whole] if settings.type in _ROUNDED else []
+    if settings.type in _ROUNDED:
         correct_rounding(model, images, whole=whole)
     flatbuffer = convert(
         network(model, whole_pixels=settings.type == "int8"),

@@ -1,6 +1,6 @@
 """What a compression recipe says, as frozen values. Imports no TensorFlow."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 from typing import ClassVar, Final, Literal
 
@@ -35,6 +35,12 @@ class LayerStep(TrainingStep):
     def chooses(self, path: str) -> bool:
         """Whether a layer's path, such as `backbone/stem_conv`, fits `layers` and not `skip`."""
         return matches(path, self.layers) and not matches(path, self.skip)
+
+    def unused(self, paths: Collection[str]) -> list[str]:
+        """The patterns that fit none of a model's layers' paths."""
+        return [
+            pattern for pattern in (*self.layers, *self.skip) if not any(matches(path, [pattern]) for path in paths)
+        ]
 
 
 class Prune(LayerStep):

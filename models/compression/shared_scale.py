@@ -14,6 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from roadworthy.models.compression.rounding import INT8_MAX
 
 _OPERATORS: Final = frozenset({schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.FULLY_CONNECTED})
+_BIASES: Final = {schema.TensorType.INT32: np.int32, schema.TensorType.INT64: np.int64}
 # Half a step of rounding, and what float32 adds to it.
 _ROUNDING: Final = 0.501
 
@@ -24,8 +25,8 @@ class _Layer(NamedTuple):
     Attributes:
         weights: int8 [channels, weights a channel].
         scales: of the weights, float32 [channels].
-        bias: int32 [channels]; None without one.
-        bias_scales: float32 [channels]; None without a bias.
+        bias: int32 or int64 [channels]; None without one, or with one in float.
+        bias_scales: float32 [channels]; None where bias is.
         bias_is_shared: whether another operator reads the same bytes.
     """
 
@@ -43,7 +44,7 @@ def share_scales(flatbuffer: bytes, kernels: Sequence[np.ndarray]) -> bytes:
     that the file does not have channel by channel, or whose bias another operator reads too, is left as it is.
 
     Args:
-        flatbuffer: a LiteRT model with int8 weights and activations.
+        flatbuffer: a LiteRT model with int8 weights, and activations of int8, int16 or float32.
         kernels: of the model it was converted from, float32 [channels, weights a channel]; each of multiples of the
             127th part of its largest weight.
 
@@ -114,9 +115,9 @@ def _layer(model: Any, tensors: list[Any], readers: Counter[int]) -> Iterator[_L
         return
     weights = data.DataAsNumpy().view(np.int8).reshape(kernel.Shape(0), -1)
     scales = kernel.Quantization().ScaleAsNumpy()
-    if not rest:
+    if not rest or rest[0].Type() == schema.TensorType.FLOAT32:
         yield _Layer(weights, scales, None, None, bias_is_shared=False)
-    elif rest[0].Type() == schema.TensorType.INT32:
-        bias = model.Buffers(rest[0].Buffer()).DataAsNumpy().view(np.int32)
+    elif rest[0].Type() in _BIASES:
+        bias = model.Buffers(rest[0].Buffer()).DataAsNumpy().view(_BIASES[rest[0].Type()])
         bias_scales = rest[0].Quantization().ScaleAsNumpy()
         yield _Layer(weights, scales, bias, bias_scales, bias_is_shared=readers[rest[0].Buffer()] > 1)

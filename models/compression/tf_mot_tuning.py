@@ -12,6 +12,7 @@ import tf_keras
 from roadworthy.models.bridge.equality import check_equal
 from roadworthy.models.bridge.translation import to_tf_keras
 from roadworthy.models.bridge.weights import copy_to_keras
+from roadworthy.models.compression.layer_patterns import check_patterns
 from roadworthy.models.compression.recipe import LayerStep
 from roadworthy.models.compression.record import Skipped
 from roadworthy.models.compression.training_images import TrainingImages
@@ -62,7 +63,7 @@ def choose(twin: tf_keras.Model, settings: LayerStep, *, why_not: WhyNot, doing:
         doing: what is done to them, for the message.
 
     Raises:
-        ModelError: nothing is left to take; the message lists why.
+        ModelError: nothing is left to take; the message lists why. Or a pattern fits no layer.
     """
     taken, skipped = [], []
     for layer in twin.layers:
@@ -78,6 +79,7 @@ def choose(twin: tf_keras.Model, settings: LayerStep, *, why_not: WhyNot, doing:
     if not taken:
         listed = "; ".join(f"{one.layer}: {one.reason}" for one in skipped) or "no layer has weights"
         raise ModelError(f"A model must have a layer for {doing}. Received: {listed}.")
+    check_patterns(settings, [layer.name for layer in twin.layers if not isinstance(layer, tf_keras.layers.InputLayer)])
     return Chosen(tuple(taken), tuple(skipped))
 
 

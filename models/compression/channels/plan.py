@@ -8,8 +8,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from roadworthy.models.bridge.graph import leaves
 from roadworthy.models.compression.channels.coupling import Coupling
 from roadworthy.models.compression.channels.groups import Group, find_groups, strengths
+from roadworthy.models.compression.layer_patterns import check_patterns
 from roadworthy.models.compression.recipe import Channels as Settings
 from roadworthy.models.compression.recipe import matches
 from roadworthy.models.compression.record import Skipped
@@ -46,7 +48,7 @@ def make_plan(model: keras.Model, coupling: Coupling, settings: Settings) -> Pla
     """Chooses what to remove.
 
     Raises:
-        ModelError: nothing can be removed; the message says why and what to change.
+        ModelError: nothing can be removed, or a pattern fits no layer; the message says why and what to change.
     """
     cuts: list[Cut] = []
     reasons = _pinned(coupling)
@@ -59,6 +61,7 @@ def make_plan(model: keras.Model, coupling: Coupling, settings: Settings) -> Pla
             reasons |= {path: reasons.get(path, reason) for path in group.makers}
     if not cuts:
         raise _nothing(settings, reasons)
+    check_patterns(settings, list(leaves(model)))
     cut = {path for cut in cuts for path in cut.group.makers}
     skipped = tuple(Skipped(layer=path, reason=reason) for path, reason in reasons.items() if path not in cut)
     return Plan(_stays(cuts, strengths(model, coupling), coupling), tuple(cuts), skipped)

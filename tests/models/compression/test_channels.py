@@ -156,6 +156,11 @@ def test_skip_keeps_all_that_is_coupled_with_a_layer(parent, bench):
         channels(parent, Channels(remove=0.5, skip=("backbone/project",)), bench)
 
 
+def test_a_pattern_that_fits_no_layer_is_named(parent, bench):
+    with pytest.raises(ModelError, match=r"must fit a layer.*\['backbone/projekt'\]\. Did you mean 'backbone/project'"):
+        channels(parent, Channels(remove=0.5, skip=("backbone/projekt",)), bench)
+
+
 def test_too_little_to_remove_is_an_error_that_says_what_to_change(parent, bench):
     with pytest.raises(ModelError, match=r"remove 0\.01, multiple_of 8.*Raise remove, lower multiple_of"):
         channels(parent, Channels(remove=0.01), bench)

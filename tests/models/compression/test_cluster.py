@@ -47,6 +47,17 @@ def test_zeros_that_a_prune_step_made_stay_zero(parent, bench, init, per_channel
         assert values_in(kernel, per_channel=per_channel) <= 5
 
 
+def test_zeros_of_layers_that_are_not_clustered_stay_zero_too(parent, bench):
+    before = kernels(prune(parent, PRUNE, bench).model)
+    after_prune = dataclasses.replace(bench, earlier=(Step(prune=PRUNE),))
+
+    made = cluster(parent, Cluster(clusters=4, layers=("scores",)), after_prune)
+
+    for path, kernel in kernels(made.model).items():
+        assert np.all(kernel[before[path] == 0] == 0)
+        assert np.any(kernel != before[path])
+
+
 def test_clusters_survive_the_keras_file_bit_for_bit(parent, bench, tmp_path):
     made = cluster(parent, Cluster(clusters=8), bench)
     save_keras(made.model, tmp_path / "model.keras")
@@ -60,7 +71,7 @@ def test_what_is_left_alone_is_listed_with_the_reason(parent, bench):
     assert "few weights" in reasons["backbone/depthwise"]
     assert reasons["scores"] == "its 32 weights are no more than the 64 clusters"
     assert reasons["backbone/stem/conv"] == "the recipe's layers and skip leave it out"
-    assert made.notes == ("1 kernels hold 64 values each.",)
+    assert made.notes == ("1 kernels hold at most 64 values each.",)
 
 
 def test_a_kernel_with_more_values_or_fewer_zeros_is_named():
@@ -76,6 +87,8 @@ def test_a_kernel_with_more_values_or_fewer_zeros_is_named():
 def test_patterns_that_fit_no_layer_are_an_error(parent, bench):
     with pytest.raises(ModelError, match="must have a layer for clustering"):
         cluster(parent, Cluster(layers=("head",)), bench)
+    with pytest.raises(ModelError, match=r"must fit a layer.*\['score'\]\. Did you mean 'scores'\?"):
+        cluster(parent, Cluster(skip=("score",)), bench)
 
 
 def test_an_empty_split_is_named(parent, bench, no_images):

@@ -6,7 +6,7 @@ import pytest
 
 from roadworthy.models.bridge.graph import leaves
 from roadworthy.models.compression.fold import fold
-from roadworthy.models.compression.recipe import Fold
+from roadworthy.models.compression.recipe import Fold, Step
 from roadworthy.models.compression.training_images import TrainingImages
 from roadworthy.serving.errors import DataError
 
@@ -68,6 +68,17 @@ def test_a_mobile_net_loses_all_its_normalisations(bench, train_files):
     assert "BatchNormalization" not in kinds(made.model)
     assert made.skipped == ()
     np.testing.assert_allclose(answers(made.model, images), answers(model, images), atol=1e-5)
+
+
+def test_clusters_are_kept_and_what_stays_for_that_is_listed(parent, bench):
+    stem = leaves(randomised(parent))["backbone/stem/conv"]
+    stem.kernel.assign(np.sign(stem.kernel.numpy()) * 0.25)
+    clustered = (Step.model_validate({"cluster": {"clusters": 2}}),)
+
+    made = fold(parent, Fold(), dataclasses.replace(bench, earlier=clustered))
+
+    assert len(np.unique(leaves(made.model)["backbone/stem/conv"].kernel.numpy())) == 2
+    assert "is clustered" in {one.layer: one.reason for one in made.skipped}["backbone/stem/bn"]
 
 
 def test_an_empty_split_is_named(parent, bench, no_images):

@@ -3,6 +3,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from keras.src.applications.convnext import LayerScale
 
 from contracts.recipe import SIDE
 from roadworthy.models.bridge.translation import to_tf_keras
@@ -157,6 +158,42 @@ def test_a_model_of_such_layers_is_trained_and_converted_around_them(bench):
     listed = {skipped.layer for skipped in made.skipped}
     assert {"scale", "norm", "elu", "gate", "layer_norm"} <= listed
     assert len(int8_kernels(made.litert)) == 5
+
+
+def test_attention_and_layers_of_ones_own_are_trained_in_float_and_listed(bench):
+    layers = keras.layers
+    image = keras.Input((SIDE, SIDE, 3), name="image")
+    x = layers.Conv2D(8, 4, strides=4, activation="relu", name="patches")(image)
+    x = layers.Reshape((-1, 8), name="tokens")(LayerScale(0.5, 8, name="own")(x))
+    x = layers.Add(name="sum")([x, layers.MultiHeadAttention(2, 4, name="attention")(x, x)])
+    x = layers.GlobalAveragePooling1D(name="pool")(layers.Dense(8, activation="relu", name="dense")(x))
+    model = keras.Model(image, layers.Dense(2, activation="softmax", name="scores")(x))
+    made = quantize(model, Quantize(qat=QAT), bench)
+    reasons = {skipped.reason for skipped in made.skipped}
+    assert {f"TF-MOT has no QAT scheme for {kind}" for kind in ("LayerScale", "MultiHeadAttention")} <= reasons
+    assert next(rows.shape for rows in int8_kernels(made.litert)) == (8, 48)
+
+
+@pytest.mark.parametrize("steps", [(PRUNED,), (PRUNED, CLUSTERED)], ids=["PQAT", "PCQAT"])
+def test_zeros_of_layers_that_are_trained_in_float_are_kept(steps, bench):
+    layers = keras.layers
+    image = keras.Input((SIDE, SIDE, 3), name="image")
+    x = layers.Conv2D(8, 3, strides=2, activation="relu", name="rounded")(image)
+    shared = layers.Conv2D(8, 1, activation="elu", name="shared")
+    x = layers.Conv2D(4, 1, activation="elu", name="alone")(shared(shared(x)))
+    scores = layers.Dense(2, activation="softmax", name="scores")(layers.GlobalAveragePooling2D(name="pool")(x))
+    model = keras.Model(image, scores)
+    for path in ("shared", "alone"):
+        kernel = layers_with_kernel(model)[path].kernel
+        weights = kernel.numpy()
+        values = np.sign(weights) * 0.3 if CLUSTERED in steps else weights
+        kernel.assign(np.where(np.abs(weights) < np.median(np.abs(weights)), 0, values))
+    before = kernel_rows(model)
+    made = quantize(model, Quantize(qat=QAT), dataclasses.replace(bench, earlier=steps))
+    for path in ("shared", "alone"):
+        there = kernel_rows(made.model)[path]
+        assert np.all(there[before[path] == 0] == 0)
+        assert np.any(there != before[path])
 
 
 def test_a_file_that_answers_otherwise_is_refused():

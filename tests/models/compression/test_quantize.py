@@ -10,8 +10,10 @@ from roadworthy.models.bridge.graph import leaves
 from roadworthy.models.compression.agreement import ask
 from roadworthy.models.compression.flatbuffer import int8_kernels, kernels
 from roadworthy.models.compression.kernels import kernel_rows, layers_with_kernel, levels
+from roadworthy.models.compression.patterns import is_two_of_four, sparsity
+from roadworthy.models.compression.prune import prune
 from roadworthy.models.compression.quantize import quantize
-from roadworthy.models.compression.recipe import Quantize, Step
+from roadworthy.models.compression.recipe import Prune, Quantize, Step
 from roadworthy.serving.errors import DataError, ModelError
 
 
@@ -109,6 +111,38 @@ def test_clusters_are_kept_in_all_channels_of_the_file(parent, bench):
         rows = next(one for one in int8_kernels(made.litert) if one.shape == kernel_rows(made.model)[path].shape)
         assert len(np.unique(rows)) <= values[rows.shape]
         assert levels(rows) > 1
+
+
+def test_two_of_four_are_zero_in_the_file(parent, bench):
+    pruned = prune(parent, Prune(pattern="2:4"), bench).model
+    steps = (Step.model_validate({"prune": {"pattern": "2:4"}}),)
+    made = quantize(pruned, Quantize(calibration_images=8), dataclasses.replace(bench, earlier=steps))
+    for path, inputs in (("backbone/stem/conv", 3), ("backbone/project", 16), ("scores", 16)):
+        rows = next(one for one in int8_kernels(made.litert) if one.shape == kernel_rows(parent)[path].shape)
+        assert is_two_of_four(np.moveaxis(rows.reshape(len(rows), -1, inputs), 0, -1))
+        assert sparsity(rows) >= (1 / 3 if inputs < 4 else 1 / 2)
+
+
+@pytest.mark.parametrize("kind", ["int8", "16x8", "dynamic", "float16"])
+def test_a_cluster_is_one_value_of_the_file_or_the_record_says_it_is_not(kind, bench):
+    layers = keras.layers
+    image = keras.Input((SIDE, SIDE, 3), name="image")
+    x = layers.Conv2D(16, 3, strides=2, activation="relu", name="small")(image)
+    x = layers.Conv2D(16, 3, strides=2, use_bias=False, name="large")(x)
+    norm = layers.BatchNormalization(name="norm")
+    x = layers.GlobalAveragePooling2D()(layers.ReLU()(norm(x)))
+    model = keras.Model(image, layers.Dense(2, activation="softmax", name="head")(x))
+    norm.gamma.assign(np.linspace(0.5, 1.5, 16))
+    for path in ("small", "large"):
+        kernel = layers_with_kernel(model)[path].kernel
+        kernel.assign(np.round(kernel.numpy() * 4 / np.abs(kernel.numpy()).max()) / 7)
+    steps = (Step.model_validate({"cluster": {"clusters": 9}}),)
+    made = quantize(model, Quantize(type=kind, calibration_images=8), dataclasses.replace(bench, earlier=steps))
+    values = {kernel.rows.shape: len(np.unique(kernel.rows)) for kernel in kernels(made.litert)}
+    assert values[16, 27] <= 9
+    assert (values[16, 144] <= 9) == (kind != "float16")
+    told = [note for note in made.notes if "large" in note]
+    assert bool(told) == (kind == "float16")
 
 
 def test_an_operator_that_int8_lacks_stays_in_float_and_is_listed(bench):
