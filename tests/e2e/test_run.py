@@ -34,7 +34,7 @@ scorecard: {{latency_calls: 20}}
 gate: {{budgets: {{max_quality_drop: {drop}, max_size: {size}}}}}
 push: {{model_root: served}}
 """
-HEAVY = {"ImageFolderExampleGen", "Trainer", "Compressor.int8", "Compressor.pruned-int8", "Scorecard"}
+HEAVY = {"ImageFolderExampleGen", "Trainer", "Compressor.int8", "Compressor.pruned-int8", "Scorecard", "ServingCheck"}
 
 
 def roadworthy(*words: str | Path) -> subprocess.CompletedProcess:
@@ -105,6 +105,13 @@ def test_the_scorecard_is_measured(second):
     assert pruned["size_bytes"] < 0.35 * card["parent"]["size_bytes"]
     assert 0.4 < pruned["sparsity"] < 0.7
     assert 0 < pruned["latency"]["p50_ms"] <= pruned["latency"]["p95_ms"]
+
+
+def test_the_pushed_model_was_rehearsed_and_has_its_warm_up(home, second):
+    rehearsal = json.loads(second.stdout)["rehearsal"]
+    assert rehearsal["faults"] == []
+    assert {asked["requests"] for asked in rehearsal["transports"].values()} == {40}
+    assert (home / "served" / "tiny" / "1" / "assets.extra" / "tf_serving_warmup_requests").is_file()
 
 
 def test_when_no_variant_passes_nothing_is_pushed_and_the_budget_is_named(home, strict):
