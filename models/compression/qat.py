@@ -165,10 +165,14 @@ def _layer(quantized: tf_keras.Model, path: str) -> tf_keras.layers.Layer:
 def _copy(quantized: tf_keras.Model, twin: tf_keras.Model) -> None:
     """Gives the twin's layers the trained weights, kernels rounded."""
     for layer in twin.layers:
-        if layer.weights:
-            trained = quantized_weights(_layer(quantized, layer.name))
+        there = _layer(quantized, layer.name)
+        if getattr(there, "_weight_vars", []):
+            trained = quantized_weights(there)
             for weight in layer.weights:
                 weight.assign(trained[short_name(weight)])
+        else:
+            # By order: attention has several weights of one short name.
+            layer.set_weights(wrapped(there).get_weights())
 
 
 def _batches(images: TrainingImages) -> Iterator[np.ndarray]:

@@ -3,6 +3,7 @@
 from collections.abc import Container, Sequence
 from typing import Any, Final
 
+import tensorflow as tf
 import tf_keras
 
 from roadworthy.models.bridge.hosted import Hosted
@@ -52,7 +53,8 @@ def special_config(layer: tf_keras.layers.Layer, floats: Container[str]) -> str 
 
 def _takes_one_argument(layer: tf_keras.layers.Layer) -> bool:
     """Whether TF-MOT's wrapper, which hands on one, can go around a layer; it can't around attention."""
-    return len(layer.inbound_nodes[0].call_args) == 1
+    node = layer.inbound_nodes[0]
+    return len(node.call_args) == 1 and len(node.keras_inputs) == len(tf.nest.flatten(node.call_args))
 
 
 def _reason(layer: tf_keras.layers.Layer, registries: Sequence[Any], floats: dict[str, str]) -> str | None:
