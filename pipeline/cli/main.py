@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("\nroadworthy: interrupted; the same command goes on from the last finished node.", err=True)
+        click.echo("\nroadworthy: interrupted; the same command goes on where it stopped.", err=True)
         code = INTERRUPTED
     except RoadworthyError as error:
         code = _say(str(error), debug=debug, code=USER_FAULT)

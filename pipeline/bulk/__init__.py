@@ -1,0 +1,1 @@
+"""Asking a model server about any number of files."""
