@@ -24,6 +24,7 @@ roadworthy-model-server has TF Serving's own flags and more of ours."""
 @click.option("--tls-client-ca", type=click.Path(path_type=Path), help="Authority of clients: mutual TLS.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="Who may ask what; see: roadworthy token --help")
 @click.option("--access-log", type=click.Path(path_type=Path), help="A JSON line a request; - is stderr.")
+@click.option("--page/--no-page", default=True, show_default=True, help="Show people what is served, at / of REST.")
 @click.option("--insecure", is_flag=True, help="Allow a --host beyond loopback without TLS.")
 def serve(
     model_root: Path,
@@ -36,6 +37,7 @@ def serve(
     tls_client_ca: Path | None,
     token_file: Path | None,
     access_log: Path | None,
+    page: bool,
     insecure: bool,
 ) -> None:
     """Serve every model below MODEL_ROOT/<name>/<version>/ as TF Serving does; new versions are picked up."""
@@ -48,7 +50,7 @@ def serve(
     log_to_stderr()
     manager = Manager.of_root(model_root, loading=Loading(poll_interval_s=poll_interval))
     tls = tls_of(key=tls_key, certificate=tls_cert, client_ca=tls_client_ca)
-    listening = Listening(host=host, grpc_port=grpc_port, rest_port=rest_port, tls=tls, insecure=insecure)
+    listening = Listening(host=host, grpc_port=grpc_port, rest_port=rest_port, tls=tls, insecure=insecure, page=page)
     scheme = "http" if tls is None else "https"
     with observing(Operation(token_file=token_file, access_log=access_log), manager) as observers:
         run_server(

@@ -18,7 +18,7 @@ class Access(Observer):
 
         Args:
             tokens: who may do what.
-            open_paths: those that answer everyone: health.
+            open_paths: those that answer everyone: health, and the page, which tells nothing itself.
             metrics_path: where the metrics are, which need a scope.
         """
         self._tokens = tokens
@@ -53,6 +53,12 @@ class Access(Observer):
         # A request that names no model is refused for that, or is a reload and past its own check.
         if isinstance(caller, Caller) and call.model:
             caller.check_model(call.model)
+
+
+def may_ask(call: Call, model: str) -> bool:
+    """Whether the token a request came with is good for a model; without tokens everyone may ask everything."""
+    caller = call.notes.get(Caller)
+    return not isinstance(caller, Caller) or caller.may_ask(model)
 
 
 def caller_of(call: Call) -> str | None:

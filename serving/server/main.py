@@ -112,6 +112,7 @@ def _listening(given: argparse.Namespace) -> "Listening":
         cors=given.enable_cors_support,
         metrics_path=_metrics_path(given.monitoring_config_file),
         health=given.enable_grpc_healthcheck_service,
+        page=given.page,
         max_request_bytes=given.max_request_bytes,
         max_connections=given.max_connections,
         drain_delay_s=given.drain_delay_seconds,
@@ -171,6 +172,7 @@ def parser() -> argparse.ArgumentParser:
     _add_switch(flags, "--enable_cors_support", "let pages of any origin ask over REST")
     add("--monitoring_config_file", type=Path, help="a MonitoringConfig: Prometheus' metrics over REST")
     _add_switch(flags, "--enable_grpc_healthcheck_service", "answer gRPC's health service")
+    _add_switch(flags, "--page", "show people what is served at / of REST (true)", default=True)
     add("--model_name", default="default", help="name of the one model (%(default)s)")
     add("--model_base_path", type=Path, help="its folder of <version>/ folders")
     add("--model_config_file", type=Path, help="a ModelServerConfig in protobuf's text format, in place of one model")
@@ -208,9 +210,9 @@ def _add_records(flags: argparse.ArgumentParser) -> None:
     add("--request_log_sampling", type=_share, default=0.01, help="share of the requests logged (%(default)s)")
 
 
-def _add_switch(flags: argparse.ArgumentParser, name: str, text: str) -> None:
+def _add_switch(flags: argparse.ArgumentParser, name: str, text: str, *, default: bool = False) -> None:
     """A flag that may stand alone or say true or false, as in the original."""
-    flags.add_argument(name, nargs="?", type=_truth, const=True, default=False, help=text)
+    flags.add_argument(name, nargs="?", type=_truth, const=True, default=default, help=text)
 
 
 def _truth(word: str) -> bool:

@@ -97,10 +97,12 @@ def tls_of(
 def _access(token_file: Path, metrics_path: str | None) -> Observer:
     from roadworthy.serving.server.access import Access
     from roadworthy.serving.server.health import PATHS
+    from roadworthy.serving.server.page.application import PAGE_PATH
     from roadworthy.serving.server.readiness import LIVE_PATH, READY_PATH
     from roadworthy.serving.server.tokens import Tokens
 
-    return Access(Tokens(token_file), open_paths=frozenset({LIVE_PATH, READY_PATH, *PATHS}), metrics_path=metrics_path)
+    open_paths = frozenset({LIVE_PATH, READY_PATH, PAGE_PATH, *PATHS})
+    return Access(Tokens(token_file), open_paths=open_paths, metrics_path=metrics_path)
 
 
 def _request_log(operation: Operation, manager: Manager) -> "RequestLog":

@@ -26,6 +26,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# Where a route finds the `Call` in its scope, with what the observers noted of who asks.
+CALL: Final = "roadworthy.call"
 _LOG: Final = logging.getLogger(__name__)
 # The same bound as over gRPC; of a body that came packed, unpacked.
 MAX_BODY_BYTES: Final = 128 * 1024 * 1024
@@ -94,7 +96,7 @@ class RestApp:
             await _send(send, *self._told(raised, call), call)
         else:
             if route is not None:
-                await route(scope, receive, send)
+                await route({**scope, CALL: call}, receive, send)
         finally:
             self._observers.done(call, error)
 

@@ -20,6 +20,7 @@ from roadworthy.serving.server.loop_thread import LoopThread
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.metrics import CONTENT_TYPE, Metrics
 from roadworthy.serving.server.observe import Observer, Observers
+from roadworthy.serving.server.page.application import page_routes
 from roadworthy.serving.server.ports import check_host, check_ports, listen, listen_unix
 from roadworthy.serving.server.readiness import LIVE_PATH, READY_PATH, Readiness, live
 from roadworthy.serving.server.rest_app import Application, RestApp, text_page
@@ -57,6 +58,7 @@ class Listening:
         cors: let pages of any origin ask over REST.
         metrics_path: where REST tells Prometheus of the requests; None is nowhere.
         health: answer gRPC's health service too.
+        page: show people what is served, at `/` of REST.
         max_request_bytes: longest request taken, unpacked.
         max_connections: most connections of each transport.
         drain_delay_s: told to stop, how long it goes on as before but for its health, until load balancers noticed.
@@ -74,6 +76,7 @@ class Listening:
     cors: bool = False
     metrics_path: str | None = None
     health: bool = False
+    page: bool = True
     max_request_bytes: int = MAX_REQUEST_BYTES
     max_connections: int = MAX_CONNECTIONS
     drain_delay_s: float = 0.0
@@ -197,6 +200,8 @@ class ModelServer:
     def _rest_app(self) -> Application:
         listening = self._listening
         routes: dict[str, Application] = {LIVE_PATH: live, READY_PATH: self._readiness}
+        if listening.page:
+            routes |= page_routes(self.manager)
         if listening.metrics_path is not None and self._metrics is not None:
             routes[listening.metrics_path] = text_page(self._metrics.text, CONTENT_TYPE)
         app = RestApp(

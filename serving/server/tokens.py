@@ -46,13 +46,17 @@ class Caller:
     models: tuple[str, ...]
     scopes: frozenset[str]
 
+    def may_ask(self, model: str) -> bool:
+        """Whether a model is within the token's patterns."""
+        return any(fnmatchcase(model, pattern) for pattern in self.models)
+
     def check_model(self, model: str) -> None:
         """Refuses a model outside the token's patterns, in the same words whether there is such a model or not.
 
         Raises:
             RequestError: PERMISSION_DENIED.
         """
-        if not any(fnmatchcase(model, pattern) for pattern in self.models):
+        if not self.may_ask(model):
             raise RequestError(f"Token {self.name} may not use model {model}.", code="PERMISSION_DENIED")
 
     def check_scope(self, scope: str) -> None:

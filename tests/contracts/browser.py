@@ -47,13 +47,18 @@ def print_page(page: Path) -> str:
 
 
 def _browse(page: Path, *options: str) -> subprocess.CompletedProcess:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have Chromium; .ci/run installs it.")
-        pytest.skip("Chromium is not installed.")
     command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+        chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
         "--allow-file-access-from-files", f"--user-data-dir={page.parent / 'profile'}", *options, page.as_uri(),
     ]  # fmt: skip
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+
+def chromium() -> str:
+    """The browser's program; a test without one is skipped, except in CI."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is not None:
+        return found
+    if os.environ.get("CI"):
+        pytest.fail("CI must have Chromium; .ci/run installs it.")
+    pytest.skip("Chromium is not installed.")
