@@ -4,6 +4,7 @@ import json
 import ssl
 import time
 from contextlib import ExitStack
+from urllib.parse import quote
 
 import grpc
 import httpx
@@ -123,6 +124,16 @@ def test_every_rest_path_asks_for_a_token_of_its_model(start, tokens):
             assert answer.status_code in ((403,) if "%" not in model else (400, 403))
     for name, status in ((None, 401), ("half", 403), ("metrics", 200), ("admin", 200)):
         assert ask_rest(server, "/metrics", verb="GET", token=token.get(name)).status_code == status
+
+
+@pytest.mark.parametrize("name", ["../half", "..", "/etc/passwd", "half/../half", "half\x00", "%2e%2e/half"])
+def test_a_name_is_never_a_path(start, name):
+    server = start()
+    assert ask_grpc(server, body=predict_request(name))[0] == "NOT_FOUND"
+    assert ask_grpc(server, "ModelService/GetModelStatus", status_request(name))[0] == "NOT_FOUND"
+    quoted = quote(name, safe="")
+    assert ask_rest(server, f"/v1/models/{quoted}:predict").status_code in (400, 404)
+    assert ask_rest(server, f"/v1/models/{quoted}", verb="GET").status_code in (400, 404)
 
 
 def test_health_needs_no_token(start, tokens):

@@ -8,23 +8,21 @@ import pytest
 
 from roadworthy.serving.server import rest_connection, rest_server
 from roadworthy.serving.server.manager import Manager
-from roadworthy.serving.server.model_config import ModelConfig
 from roadworthy.serving.server.run import Listening, ModelServer
 
-GET = b"GET /v1/models/half HTTP/1.1\r\nHost: x\r\n"
+GET = b"GET /readyz HTTP/1.1\r\nHost: x\r\n"
 
 
 @pytest.fixture
-def start(half_plus_two, monkeypatch):
-    """Starts a server that is quick to lose patience."""
+def start(monkeypatch):
+    """Starts a server of no model that is quick to lose patience."""
     running = []
 
     def started(**listening):
         monkeypatch.setattr(rest_connection, "HEAD_S", 0.5)
         monkeypatch.setattr(rest_server, "_LOOK_AFTER_EVERY_S", 0.1)
-        manager = Manager.of_models([ModelConfig("half", half_plus_two)])
         asked = Listening(**{"grpc_port": 0, "rest_port": 0, **listening})
-        running.append(ModelServer(manager, asked).__enter__())
+        running.append(ModelServer(Manager.of_models([]), asked).__enter__())
         return running[-1]
 
     yield started
