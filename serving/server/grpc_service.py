@@ -13,6 +13,7 @@ from roadworthy.serving import protos
 from roadworthy.serving.server import grpc_wire, profiler
 from roadworthy.serving.server.describe import model_metadata, model_status
 from roadworthy.serving.server.health import Health
+from roadworthy.serving.server.incoming import Incoming
 from roadworthy.serving.server.inference import classify, multi_inference, regress
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.model_config import read_asked_config
@@ -26,8 +27,6 @@ _LOG: Final = logging.getLogger(__name__)
 # Upstream takes messages of any size; a bound keeps one client from taking all memory.
 MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
 MAX_STREAMS: Final = 256
-# Requests that are still coming in, of all clients together.
-_MAX_INCOMING_BYTES: Final = 4 * MAX_MESSAGE_BYTES
 # Longer ones are parsed in a thread.
 _SMALL_BYTES: Final = 64 * 1024
 _METADATA_FIELD: Final = "signature_def"
@@ -73,6 +72,7 @@ class GrpcService:
         self,
         manager: Manager,
         work: Work,
+        incoming: Incoming,
         *,
         observers: Observers = NOBODY,
         health: Health | None = None,
@@ -84,6 +84,7 @@ class GrpcService:
         Args:
             manager: what is served.
             work: where.
+            incoming: counts what is not whole yet.
             observers: told of every request.
             health: answers gRPC's health service; None is no such service.
             max_message_bytes: longest request taken, unpacked.
@@ -93,9 +94,9 @@ class GrpcService:
         self.max_streams = max_streams
         self._manager = manager
         self._work = work
+        self._incoming = incoming
         self._health = health
         self._max_message_bytes = max_message_bytes
-        self._incoming_bytes = 0
 
     def name_of(self, path: bytes) -> str:
         """What observers know a method by: its own name, or the path of one that isn't there."""
@@ -118,15 +119,13 @@ class GrpcService:
         Raises:
             RequestError: RESOURCE_EXHAUSTED, it is or says that it will be too long, or all of them together are.
         """
-        self._incoming_bytes += added
+        self._incoming.take(added)
         announced = grpc_wire.announced_bytes(body) or 0
         grpc_wire.check_length(max(announced, len(body) - grpc_wire.PREFIX.size), self._max_message_bytes)
-        if self._incoming_bytes > _MAX_INCOMING_BYTES:
-            raise RequestError("The server receives too much at once. Try again later.", code="RESOURCE_EXHAUSTED")
 
     def let_go(self, size_bytes: int) -> None:
         """Counts what is no longer coming in."""
-        self._incoming_bytes -= size_bytes
+        self._incoming.let_go(size_bytes)
 
     def answer(self, path: bytes, call: Call, body: bytearray, encoding: str) -> bytes | Answering:
         """Answers a request that is whole.

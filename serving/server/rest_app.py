@@ -14,6 +14,7 @@ from roadworthy.serving import protos
 from roadworthy.serving.json_examples import read_examples, write_classes, write_values
 from roadworthy.serving.json_tensors import parse_json, read_inputs, write_json, write_outputs
 from roadworthy.serving.server.describe import model_metadata, model_status
+from roadworthy.serving.server.incoming import Incoming
 from roadworthy.serving.server.inference import classify, regress
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.observe import NOBODY, Call, Observers
@@ -54,6 +55,7 @@ class RestApp:
         self,
         manager: Manager,
         work: Work,
+        incoming: Incoming,
         *,
         timeout_s: float = 30.0,
         max_body_bytes: int = MAX_BODY_BYTES,
@@ -65,6 +67,7 @@ class RestApp:
         Args:
             manager: what is served.
             work: where requests are worked on.
+            incoming: counts what is not whole yet.
             timeout_s: longest time a request may take.
             max_body_bytes: longest body taken, unpacked.
             observers: told of every request.
@@ -72,6 +75,7 @@ class RestApp:
         """
         self._manager = manager
         self._work = work
+        self._incoming = incoming
         self._timeout_s = timeout_s
         self._max_body_bytes = max_body_bytes
         self._observers = observers
@@ -112,7 +116,7 @@ class RestApp:
             raise _OtherVerb(f"Malformed request: {verb} {path}", code="UNIMPLEMENTED")
         call.model = asked["model"] if asked else ""
         self._observers.arrived(call)
-        body = await _read_body(call, receive, max_bytes=self._max_body_bytes)
+        body = await _read_body(call, receive, self._incoming, max_bytes=self._max_body_bytes)
         call.request_bytes = len(body)
         self._observers.asked(call)
         if verb == "POST":
@@ -146,7 +150,7 @@ async def _send(send: Send, status: int, body: bytes, call: Call) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _read_body(call: Call, receive: Receive, *, max_bytes: int) -> bytes:
+async def _read_body(call: Call, receive: Receive, incoming: Incoming, *, max_bytes: int) -> bytes:
     announced = call.header(b"content-length") or ""
     # The parser lets only a number through.
     if announced and int(announced) > max_bytes:
@@ -154,25 +158,37 @@ async def _read_body(call: Call, receive: Receive, *, max_bytes: int) -> bytes:
     encoding = (call.header(b"content-encoding") or "identity").lower()
     if encoding not in ("identity", "gzip"):
         raise RequestError(f"A request's body must be plain or gzip. Received: {encoding}.", code="UNIMPLEMENTED")
+    chunk, more = await _receive_chunk(receive)
+    if not more and encoding == "identity" and len(chunk) <= max_bytes:
+        return bytes(chunk)
     unpack = zlib.decompressobj(_GZIP_WINDOW) if encoding == "gzip" else None
-    body, more = bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RequestError("The client went away.", code="CANCELLED")
-        more, chunk = message.get("more_body", False), message.get("body", b"")
-        if not body and not more and unpack is None and len(chunk) <= max_bytes:
-            return bytes(chunk)
-        try:
+    body, taken = bytearray(), 0
+    try:
+        while True:
             # One byte more than is allowed tells that there is more, however much a small chunk unpacks to.
             body += unpack.decompress(chunk, max_bytes + 1 - len(body)) if unpack else chunk
-        except zlib.error as error:
-            raise RequestError(f"A gzip body must be whole. Received: {error}.") from error
-        if len(body) > max_bytes:
-            raise _too_long("more", max_bytes)
+            added, taken = len(body) - taken, len(body)
+            incoming.take(added)
+            if taken > max_bytes:
+                raise _too_long("more", max_bytes)
+            if not more:
+                break
+            chunk, more = await _receive_chunk(receive)
+    except zlib.error as error:
+        raise RequestError(f"A gzip body must be whole. Received: {error}.") from error
+    finally:
+        incoming.let_go(taken)
     if unpack is not None and not unpack.eof:
         raise RequestError("A gzip body must be whole. Received: one that ends too early.")
     return bytes(body)
+
+
+async def _receive_chunk(receive: Receive) -> tuple[bytes, bool]:
+    """The next part of a body, and whether there are more."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise RequestError("The client went away.", code="CANCELLED")
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _too_long(received: str, max_bytes: int) -> RequestError:

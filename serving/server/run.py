@@ -16,6 +16,7 @@ from typing import Final
 from roadworthy.serving.server.grpc_server import GrpcServer
 from roadworthy.serving.server.grpc_service import GrpcService, limits_of
 from roadworthy.serving.server.health import Health
+from roadworthy.serving.server.incoming import Incoming
 from roadworthy.serving.server.loop_thread import LoopThread
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.metrics import CONTENT_TYPE, Metrics
@@ -35,6 +36,8 @@ REST_TIMEOUT_S: Final = 30.0
 MAX_REQUEST_BYTES: Final = 128 * 1024 * 1024
 # How long requests that are under way get to finish once the server is told to stop.
 DRAIN_S: Final = 30.0
+# As many of the longest requests may be coming in at a time.
+_INCOMING_REQUESTS: Final = 4
 _STDERR: Final = 2
 # What a shell adds to the number of the signal that ended a process.
 _BY_SIGNAL: Final = 128
@@ -130,6 +133,7 @@ class ModelServer:
         self.manager = manager
         self._listening = listening
         self._work = Work()
+        self._incoming = Incoming(max_bytes=_INCOMING_REQUESTS * listening.max_request_bytes)
         self._health = Health() if listening.health else None
         self._readiness = Readiness()
         self._metrics = Metrics() if listening.metrics_path else None
@@ -180,6 +184,7 @@ class ModelServer:
         service = GrpcService(
             self.manager,
             self._work,
+            self._incoming,
             observers=self._observers,
             health=self._health,
             **{"max_message_bytes": listening.max_request_bytes, **limits_of(listening.grpc_options)},
@@ -207,6 +212,7 @@ class ModelServer:
         app = RestApp(
             self.manager,
             self._work,
+            self._incoming,
             timeout_s=listening.rest_timeout_s,
             max_body_bytes=listening.max_request_bytes,
             observers=self._observers,

@@ -140,6 +140,20 @@ def test_chunks_without_an_end_stop_at_the_bound(start, connect):
     assert status(connection.recv(65536)) == 429
 
 
+def test_many_clients_together_fill_no_more_memory_than_four_of_the_longest_requests(start, connect):
+    server = start(max_request_bytes=100_000)
+    head = b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
+    slow = [connect_and_send(connect, server, head + b" " * 99_000) for _ in range(4)]
+    time.sleep(0.3)
+    late = connect_and_send(connect, server, head + b" " * 99_000)
+    assert (status(late.recv(65536)), slow[0].send(b" ")) == (429, 1)
+    for connection in slow:
+        connection.close()
+    time.sleep(0.1)
+    # No such model, but room.
+    assert status(connect_and_send(connect, server, head + b"{}" + b" " * 99_998).recv(65536)) == 404
+
+
 def test_a_connection_too_many_is_refused_and_room_comes_back(start, connect):
     server = start(max_connections=2)
     request = GET + b"Connection: close\r\n\r\n"
