@@ -26,8 +26,7 @@ class Connections:
     async def ask(self) -> tuple[str, bytes]:
         """OK, HTTP's number of another status, or the name of what went wrong; and the body."""
         try:
-            connection = self._idle.pop() if self._idle else await asyncio.open_connection(self._host, self._port)
-            reader, writer = connection
+            reader, writer = connection = await self._connection()
             writer.write(self._request)
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.readexactly(int(_LENGTH.search(head)[1]))
@@ -36,6 +35,14 @@ class Connections:
         self._idle.append(connection)
         status = _STATUS.match(head)[1]
         return ("OK" if status == _OK else status.decode()), body
+
+    async def _connection(self) -> _Connection:
+        """One that is kept; a server may have closed those that were idle for long."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection[0].at_eof():
+                return connection
+        return await asyncio.open_connection(self._host, self._port)
 
     def close(self) -> None:
         """Closes those that are idle, which after the last answer is all."""

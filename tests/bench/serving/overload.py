@@ -11,19 +11,18 @@ from typing import Final
 import numpy as np
 
 from bench.claims import Result, Say, at_most
-from bench.serving.batching import ENQUEUED_BATCHES, MAX_BATCH, THREADS, batching_flags
+from bench.serving.batching import batching_flags
 from bench.serving.models import lite0
 from bench.serving.process import Process
 from bench.serving.servers import Running, Target, start_ours
 from bench.serving.steady import OK, asking, send_steadily
 from bench.serving.turns import BURST_S, CLIENTS
+from roadworthy.serving.server.work import MAX_REQUESTS
 
 TIMES: Final = 5
 SECONDS: Final = 15
 # Refused for being one too many, or because the batches' queue is full.
 REFUSALS: Final = {"REST": {"429", "503"}, "gRPC": {"RESOURCE_EXHAUSTED", "UNAVAILABLE"}}
-# Images that wait or are worked on at most.
-_PLACES: Final = (ENQUEUED_BATCHES + THREADS) * MAX_BATCH
 _WEIGH_S: Final = 0.1
 _MEGABYTE: Final = 1e6
 
@@ -85,7 +84,7 @@ def overload_claims(target: Target, overload: Overload) -> list[Result]:
     """What was promised, of one transport."""
     first, last = _halves(overload.resident)
     other = sum(count for code, count in overload.codes.items() if code not in REFUSALS[target.transport] | {OK})
-    full_queue_ms = 1e3 * _PLACES * overload.seconds / max(overload.codes[OK], 1)
+    full_queue_ms = 1e3 * MAX_REQUESTS * overload.seconds / max(overload.codes[OK], 1)
     p99_ms = float(np.percentile(overload.accepted_ms, 99))
     name = target.transport
     return [

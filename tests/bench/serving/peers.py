@@ -63,7 +63,13 @@ def _mlserver(served: Served, *, say: Say) -> Running:
     (folder / "model-settings.json").write_text(json.dumps(model))
     (folder / "settings.json").write_text(json.dumps({"debug": False, "parallel_workers": 2, **ports}))
     programs = bin_of("mlserver", say=say)
-    process = _process("mlserver", served, [programs / "mlserver", "start", folder], PYTHONPATH=str(PEERS / "mlserver"))
+    # It writes its metrics where it is started.
+    process = Process(
+        [programs / "mlserver", "start", "."],
+        log=LOGS / f"mlserver-{served.name}.log",
+        cwd=folder,
+        env={"PYTHONPATH": str(PEERS / "mlserver")},
+    )
     rest = Target(
         "MLServer",
         "REST",
