@@ -44,9 +44,12 @@ def special_config(layer: tf_keras.layers.Layer, floats: Container[str]) -> str 
         floats: the names of the layers that stay in float.
     """
     if layer.name in floats:
+        if not _takes_one_argument(layer):
+            return None
         # What a quantised layer reads has to be quantised, or that layer could not be computed in int8 itself.
         feeds = any(node.outbound_layer.name not in floats for node in layer.outbound_nodes)
-        return "Default8BitOutputQuantizeConfig" if feeds and _takes_one_argument(layer) else None
+        # Without a config, TF-MOT would round the output of a layer before one that has a config, or fail at it.
+        return "Default8BitOutputQuantizeConfig" if feeds else "NoOpQuantizeConfig"
     # A range of its own for the output, as TF-MOT has it, can't be converted.
     return "NoOpQuantizeConfig" if type(layer) in _SAME_RANGE else None
 
