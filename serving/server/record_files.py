@@ -1,12 +1,15 @@
 """A series of TFRecord files that never grows beyond bounds: written aside, renamed when full or old."""
 
+import contextlib
+import glob
 import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from roadworthy.serving.tfrecord import frame
+from roadworthy.serving.errors import DataError
+from roadworthy.serving.tfrecord import frame, read_records
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_TOTAL_BYTES: Final = 1024 * 1024 * 1024
@@ -20,7 +23,8 @@ _FILE_MODE: Final = 0o600
 class RecordFiles:
     """Appends records to `<prefix>-<time>-<process>-<number>.tfrecord`; not for several threads.
 
-    A reader sees whole files only. Once all files of the prefix together are too large, the oldest go.
+    A reader sees whole files only. Once all files of the prefix together are too large, the oldest go. What a process
+    that was killed had begun is ended by the next one.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class RecordFiles:
         self._file: BinaryIO | None = None
         self._path = prefix
         self._rotate_at = 0.0
+        self._end_orphans()
 
     def append(self, record: bytes) -> None:
         """Writes a record, and first ends the file it no longer fits into.
@@ -78,6 +83,14 @@ class RecordFiles:
         self._rotate_at = time.monotonic() + self._max_age_s
         return os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE), "wb")
 
+    def _end_orphans(self) -> None:
+        beginning, end = f".{self._prefix.name}-", _SUFFIX + _PARTIAL
+        for path in self._prefix.parent.glob(f"{glob.escape(beginning)}*{end}"):
+            name = path.name.removeprefix(".").removesuffix(_PARTIAL)
+            if _is_stamped(name.removeprefix(beginning[1:])) and not _is_alive(int(name.split("-")[-2])):
+                os.truncate(path, _whole_bytes(path))
+                path.rename(path.with_name(name))
+
     def _remove_oldest(self) -> None:
         beginning = f"{self._prefix.name}-"
         # Their names sort by time.
@@ -98,3 +111,16 @@ def _is_stamped(rest: str) -> bool:
     """Whether a name goes on as ours do, so that `m-2…` is not taken for a file of the prefix `m`."""
     parts = rest.removesuffix(_SUFFIX).split("-")
     return rest.endswith(_SUFFIX) and len(parts) == 3 and parts[0][:8].isdecimal() and "T" in parts[0]  # noqa: PLR2004
+
+
+def _is_alive(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
+
+
+def _whole_bytes(path: Path) -> int:
+    """How long the part of a file is that ends with a whole record."""
+    length = 0
+    with contextlib.suppress(DataError):
+        for record in read_records(path):
+            length += len(frame(record))
+    return length

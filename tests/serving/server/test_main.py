@@ -112,6 +112,11 @@ def test_models_of_a_file_follow_it(start, half_plus_two, tmp_path):
         ([], "--model_base_path or --model_config_file must be given"),
         (["--model_config_file=/nowhere"], "/nowhere must be a readable file"),
         (["--model_base_path=/tmp", "--host=0.0.0.0"], "--insecure"),
+        (["--model_base_path=/tmp", "--tls_cert=/tmp/x"], "--tls_cert and --tls_key go together"),
+        (["--model_base_path=/tmp", "--ssl_config_file=/nowhere"], "/nowhere must be a readable file"),
+        (["--model_base_path=/tmp", "--token_file=/nowhere"], "--token_file /nowhere must be a readable text file"),
+        (["--model_base_path=/tmp", "--access_log=/no/where"], "--access_log /no/where must be a file"),
+        (["--model_base_path=/tmp", "--trace_endpoint=here"], "--trace_endpoint must be such as"),
     ],
 )
 def test_what_can_not_be_served_is_one_message_and_exit_code_2(flags, message, capsys):
@@ -141,7 +146,16 @@ def test_flags_read_as_those_of_tf_serving(words, name, value):
     assert getattr(parser().parse_args(words), name) == value
 
 
-@pytest.mark.parametrize("words", [["--insecure=maybe"], ["--enable_batching"], ["--rest_api_timeout_in_ms=0"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--insecure=maybe"],
+        ["--enable_batching"],
+        ["--rest_api_timeout_in_ms=0"],
+        ["--request_log_sampling=2"],
+        ["--max_connections=0"],
+    ],
+)
 def test_flags_that_are_wrong_or_not_built_are_refused(words, capsys):
     with pytest.raises(SystemExit) as stop:
         parser().parse_args(words)

@@ -14,14 +14,15 @@ def taken():
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_loopback_is_allowed(host):
-    check_host(host, insecure=False)
+    check_host(host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])  # noqa: S104 refused here
-def test_other_hosts_need_insecure(host):
-    with pytest.raises(ServeError, match=f"Received: {host}.*--insecure"):
-        check_host(host, insecure=False)
+def test_other_hosts_need_tls_or_insecure(host):
+    with pytest.raises(ServeError, match=f"Received: {host}.*--tls_cert.*--insecure"):
+        check_host(host)
     check_host(host, insecure=True)
+    check_host(host, encrypted=True)
 
 
 @pytest.mark.parametrize("option", ["--grpc-port", "--rest-port"])

@@ -1,6 +1,8 @@
 """TFRecord files in series: whole when they are seen, and bounded."""
 
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -80,3 +82,29 @@ def test_two_processes_write_no_file_together(tmp_path):
 
     assert len(ended(tmp_path)) == 2
     assert all(f"-{os.getpid()}-" in path.name for path in ended(tmp_path))
+
+
+def test_what_a_killed_process_had_begun_is_ended_at_its_last_whole_record(tmp_path):
+    program = (
+        "import os, pathlib, sys\nfrom roadworthy.serving.server.record_files import RecordFiles\n"
+        "files = RecordFiles(pathlib.Path(sys.argv[1]))\nfiles.append(b'one')\nfiles.append(b'two')\n"
+        "files._file.flush()\nos.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "m")], check=False)
+    assert done.returncode == -9
+    (begun,) = tmp_path.iterdir()
+    with begun.open("ab") as file:
+        file.write(frame(b"three")[:-2])
+    RecordFiles(tmp_path / "m")
+
+    (path,) = ended(tmp_path)
+    assert list(read_records(path)) == [b"one", b"two"]
+
+
+def test_what_a_living_process_has_begun_is_left_to_it(tmp_path):
+    first = RecordFiles(tmp_path / "m")
+    first.append(b"x")
+    RecordFiles(tmp_path / "m")
+    assert ended(tmp_path) == []
+    first.rotate()
+    assert len(ended(tmp_path)) == 1

@@ -6,11 +6,15 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import grpc
+import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from roadworthy.serving.errors import ServeError
+from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.observe import Call
+from roadworthy.serving.server.run import Listening, ModelServer
 from roadworthy.serving.server.tracing import tracing
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -71,6 +75,29 @@ def test_a_request_is_a_span_of_its_clients_trace_with_the_model_within(collecto
         "rpc.system": "grpc", "rpc.method": "Predict", "rpc.grpc.status_code": 0, "client.address": "127.0.0.1",
         "model.name": "fashion", "model.version": 7, "model.signature": "serving_default",
     }  # fmt: skip
+
+
+def test_both_transports_continue_the_trace_of_their_client(collector):
+    endpoint, spans = collector
+    traces = tracing(endpoint, {})
+    asked = Listening(grpc_port=0, rest_port=0)
+    with ModelServer(Manager.of_models([]), asked, observers=[traces]) as server:
+        httpx.get(
+            f"http://127.0.0.1:{server.rest_port}/v1/models/none",
+            headers={"traceparent": f"00-{TRACE}-{PARENT}-01"},
+            trust_env=False,
+        )
+        with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel, pytest.raises(grpc.RpcError):
+            channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")(
+                b"", metadata=[("traceparent", f"00-{TRACE}-{PARENT}-01")], timeout=10
+            )
+    traces.close()
+
+    requests = {span.name: span for _, span in spans if span.kind == span.SPAN_KIND_SERVER}
+    assert requests.keys() == {"rest GetModelStatus", "grpc GetModelStatus"}
+    assert {(span.trace_id.hex(), span.parent_span_id.hex()) for span in requests.values()} == {(TRACE, PARENT)}
+    assert attributes(requests["rest GetModelStatus"])["http.response.status_code"] == 404
+    assert attributes(requests["grpc GetModelStatus"])["rpc.grpc.status_code"] == 3
 
 
 @pytest.mark.parametrize(("code", "status", "is_ours"), [("NOT_FOUND", 404, False), ("INTERNAL", 500, True)])
