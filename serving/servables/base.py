@@ -95,8 +95,9 @@ def check_inputs(signature: Signature, inputs: Mapping[str, np.ndarray]) -> None
     Raises:
         RequestError: INVALID_ARGUMENT, an input is missing, unknown or of another type.
     """
-    unknown, missing = sorted(inputs.keys() - signature.inputs.keys()), sorted(signature.inputs.keys() - inputs.keys())
-    if unknown or missing:
+    if inputs.keys() != signature.inputs.keys():
+        unknown = sorted(inputs.keys() - signature.inputs.keys())
+        missing = sorted(signature.inputs.keys() - inputs.keys())
         raise RequestError(
             f"inputs must be {{{','.join(sorted(signature.inputs))}}}. Received: {{{','.join(sorted(inputs))}}}. "
             f"Sent extra: {{{','.join(unknown)}}}. Missing but required: {{{','.join(missing)}}}."

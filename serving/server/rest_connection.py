@@ -12,7 +12,39 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 _MAX_HEADERS: Final = 100
 # From the first byte of a request to the end of its head, and to take any more of an answer.
 HEAD_S: Final = 10.0
+_CONTINUE: Final = b"HTTP/1.1 100"
 _STALL_S: Final = 60.0
+
+
+class HeadWithBody:
+    """A transport that sends the head of an answer along with its body, in one call of the system instead of two."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Sends what isn't the head alone."""
+        if self._head:
+            self._head, data = b"", self._head + data
+        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(_CONTINUE):
+            self._head = data
+            return
+        self._transport.write(data)
+
+    def flush(self) -> None:
+        """Sends a head that no body follows."""
+        if self._head:
+            self.write(b"")
+
+    def close(self) -> None:
+        """Closes once all is sent."""
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class RestConnection(HttpToolsProtocol):
@@ -35,7 +67,7 @@ class RestConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes a connection in, or refuses one too many."""
-        super().connection_made(transport)
+        super().connection_made(HeadWithBody(transport))  # type: ignore[arg-type]
         self._began = self.loop.time()
         if len(self.connections) > self._max_connections:
             self._refuse(
@@ -59,6 +91,11 @@ class RestConnection(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self._began, self._in_head, self._head_bytes = self.loop.time(), True, 0
+
+    def on_response_complete(self) -> None:
+        """An answer is given."""
+        self.transport.flush()
+        super().on_response_complete()
 
     def on_headers_complete(self) -> None:
         """The head of a request is whole."""

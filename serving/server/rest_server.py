@@ -48,6 +48,7 @@ class RestServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=drain_s,  # type: ignore[arg-type]
         )
         self._server = uvicorn.Server(self._config)

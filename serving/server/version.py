@@ -49,7 +49,8 @@ class Version:
         """Counts a request out."""
         with self._changed:
             self._requests -= 1
-            self._changed.notify_all()
+            if self.state is not State.AVAILABLE:
+                self._changed.notify_all()
 
     def serve(self, servable: Servable) -> None:
         """Lets requests in."""

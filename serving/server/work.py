@@ -21,8 +21,10 @@ MAX_REQUESTS: Final = 128
 # since in threads they wait for each other.
 _TRIALS: Final = 8
 _QUICK_S: Final = 0.001
-# On the loop the average counts: each of the last sixteen or so, the newest most.
+# On the loop the average counts: each of the last sixteen or so, the newest most. A single one that took very long, as
+# when another process had the core, counts as this at most.
 _WEIGHT: Final = 1 / 16
+_LONGEST_S: Final = 0.004
 # Found too slow there, it is not tried again for so long, twice as long each time.
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
@@ -52,7 +54,7 @@ class Pace:
 
     def measured_on_loop(self, seconds: float, now: float) -> None:
         """Takes a measurement in; too slow an average sends the kind to the threads."""
-        self.seconds += (seconds - self.seconds) * _WEIGHT
+        self.seconds += (min(seconds, _LONGEST_S) - self.seconds) * _WEIGHT
         if self.seconds > _QUICK_S:
             self.on_loop, self.seconds, self.trials = False, float("inf"), 0
             self.not_before = now + self.pause_s

@@ -54,6 +54,43 @@ def test_strings_come_back_from_json(values, name):
     assert read_tensor(parse_json(text), spec(dtype="string")).tolist() == values
 
 
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(json_values)
+def test_json_is_read_as_pythons_own_reader_reads_it(value):
+    text = json.dumps(value)
+    assert repr(parse_json(text.encode())) == repr(json.loads(text))
+
+
+@settings(max_examples=200, deadline=None)
+@given(npst.arrays(np.float32, npst.array_shapes(max_side=4), elements=st.floats(width=32)))
+def test_float32_is_written_in_the_digits_numpy_prints(array):
+    assert repr(write_tensor(array, "x")) == repr(array.astype(str).astype(float).tolist())
+
+
+leaves = st.integers(-(2**65), 2**65) | st.floats() | st.booleans() | st.just("a")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(leaves, min_size=1, max_size=3), st.sampled_from(["float16", "float32", "int8", "int64", "uint64"]))
+def test_rows_of_numbers_are_read_as_each_number_alone(values, dtype):
+    def read(value):
+        try:
+            return read_tensor(value, spec(dtype=dtype)).tolist()
+        except RequestError as error:
+            return str(error)
+
+    alone = [read(value) for value in values]
+    refused = [answer for answer in alone if isinstance(answer, str)]
+    np.testing.assert_equal(read(values), refused[0] if refused else alone)
+
+
 def test_floats_print_shortest_and_whole_ones_with_a_point():
     assert write_json(write_tensor(np.array([0.1, 1, 1e-7], np.float32), "x")) == b"[0.1, 1.0, 1e-07]"
 

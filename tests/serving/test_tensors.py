@@ -49,6 +49,18 @@ def test_tensorflow_reads_what_we_write_and_we_read_what_it_writes(array):
     np.testing.assert_array_equal(from_proto(ours(tf.make_tensor_proto(array, shape=array.shape))), array)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [63, 64, 65, 20_000])
+def test_many_floats_are_the_same_for_tensorflow(dtype, count):
+    import tensorflow as tf
+
+    array = np.random.default_rng(count).normal(size=(count, 2)).astype(dtype)
+    np.testing.assert_array_equal(tf.make_ndarray(upstream(to_proto(array))), array)
+    back = from_proto(to_proto(array))
+    np.testing.assert_array_equal(back, array)
+    assert back.flags.writeable
+
+
 @settings(max_examples=100, deadline=None)
 @given(texts)
 def test_strings_come_back_from_a_proto_and_from_tensorflow(values):
