@@ -1,0 +1,114 @@
+import asyncio
+import threading
+import time
+
+import pytest
+
+from roadworthy.serving.server.work import Pace, Work
+from roadworthy.serving.status import RequestError
+
+QUICK_S, SLOW_S = 0.0001, 0.01
+
+
+@pytest.fixture
+def work():
+    made = Work(threads=2, max_requests=3)
+    yield made
+    made.close()
+
+
+def trained(*seconds):
+    pace = Pace()
+    for taken in seconds:
+        pace.measured_in_thread(taken, 0.0)
+    return pace
+
+
+def test_quick_work_moves_to_the_loop_once_it_was_measured():
+    assert not trained(*[QUICK_S] * 7).on_loop
+    assert trained(*[QUICK_S] * 8).on_loop
+
+
+def test_slow_work_stays_in_threads():
+    assert not trained(*[SLOW_S] * 100).on_loop
+
+
+def test_one_hiccup_does_not_send_quick_work_away_and_slow_work_goes_soon():
+    pace = trained(*[QUICK_S] * 8)
+    pace.measured_on_loop(1.0, 0.0)
+    assert pace.on_loop
+    for _ in range(8):
+        pace.measured_on_loop(SLOW_S, 0.0)
+    assert not pace.on_loop
+
+
+def test_what_was_too_slow_on_the_loop_is_tried_again_later_and_later():
+    pace, pauses = trained(*[QUICK_S] * 8), []
+    for _ in range(8):
+        now = pace.not_before
+        for _ in range(8):
+            pace.measured_in_thread(QUICK_S, now)
+        while pace.on_loop:
+            pace.measured_on_loop(SLOW_S, now)
+        pauses.append(pace.not_before - now)
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_quick_work_is_done_where_it_is_asked_for(work):
+    async def threads_of(do):
+        answers = []
+        for _ in range(12):
+            answered = work.run("kind", do)
+            answers.append(await answered if isinstance(answered, asyncio.Future) else answered)
+        return answers
+
+    names = asyncio.run(threads_of(threading.get_ident))
+    assert names[-1] == threading.get_ident() != names[0]
+
+
+def test_too_many_requests_are_refused_and_the_others_answered(work):
+    release = threading.Event()
+
+    async def overload():
+        held = [work.run(None, release.wait) for _ in range(3)]
+        with pytest.raises(RequestError, match="more than 3 requests") as refused:
+            work.run(None, release.wait)
+        release.set()
+        return refused.value.code, await asyncio.gather(*held)
+
+    assert asyncio.run(overload()) == ("RESOURCE_EXHAUSTED", [True] * 3)
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun(work):
+    release, begun = threading.Event(), []
+
+    async def give_up():
+        held = [work.run(None, release.wait) for _ in range(2)]
+        work.run(None, lambda: begun.append(1)).cancel()
+        release.set()
+        await asyncio.gather(*held)
+        while work._under_way:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(asyncio.wait_for(give_up(), 20))
+    assert begun == []
+
+
+def test_a_failure_is_passed_on(work):
+    def fail():
+        raise KeyError("x")
+
+    async def ask():
+        await work.run("kind", fail)
+
+    with pytest.raises(KeyError):
+        asyncio.run(ask())
+
+
+def test_kinds_that_clients_make_up_are_bounded(work):
+    async def ask():
+        for number in range(1100):
+            await work.run(number, time.time)
+
+    asyncio.run(ask())
+    assert len(work._paces) <= 1024
