@@ -5,7 +5,7 @@
 
 Each candidate is a process of its own on loopback, asked by wrk or h2load over 16 connections; rounds are interleaved.
 Processor time is the server's alone, a request; it says more than the rate when other processes share the machine.
-Granian and grpclib are no dependencies: `uv pip install granian grpclib` first, or they are left out.
+Some are no dependencies: `uv pip install granian grpclib zttp` first, or they are left out.
 """
 
 import asyncio
@@ -81,6 +81,24 @@ def serve_starlette(port):
 
     app = Starlette(routes=[Route("/{path:path}", ask, methods=["POST"])])
     uvicorn.run(app, port=port, lifespan="off", log_level="error", access_log=False)
+
+
+async def asgi_grpc(scope, receive, send):
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message.get("more_body", False)
+    headers = [(b"content-type", b"application/grpc")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers, "trailers": True})
+    await send({"type": "http.response.body", "body": framed(message_work(body[5:]))})
+    await send({"type": "http.response.trailers", "headers": [(b"grpc-status", b"0")]})
+
+
+def serve_zttp(port):
+    import uvicorn
+
+    options = {"log_level": "error", "access_log": False, "proxy_headers": False}
+    uvicorn.run(asgi_grpc, port=port, lifespan="off", http="zttp", http2=True, **options)
 
 
 def serve_protocol(port, protocol):
@@ -216,6 +234,7 @@ CANDIDATES = {
     "grpcio asyncio": ("h2load", "grpc", lambda port: serve_grpcio_asyncio(port, asyncio.run)),
     "grpcio asyncio, uvloop": ("h2load", "grpc", serve_grpcio_uvloop),
     "grpclib": ("h2load", "grpclib", serve_grpclib),
+    "uvicorn, zttp": ("h2load", "zttp", serve_zttp),
     "nghttp2": ("h2load", "ngh2", lambda port: serve_protocol(port, NgHttp2)),
 }
 
