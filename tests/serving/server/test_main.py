@@ -1,8 +1,10 @@
 """The server under TF Serving's flags, in a process of its own, asked by upstream's own stubs."""
 
+import json
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 
@@ -13,8 +15,11 @@ import tensorflow as tf
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from contracts.certificates import Authority
 from contracts.half_plus_two import write_half_plus_two
 from roadworthy.serving.server.main import main, parser
+from roadworthy.serving.server.tokens import mint
+from roadworthy.serving.tfrecord import read_records
 
 COMMAND = [sys.executable, "-m", "roadworthy.serving.server.main"]
 
@@ -66,6 +71,32 @@ def test_one_model_is_served_over_grpc_rest_and_a_unix_socket(start, half_plus_t
     assert answer.json() == {"predictions": [3.0, 3.5, 4.0]}
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 0
+
+
+def test_all_that_makes_it_safe_goes_together(start, half_plus_two, tmp_path):
+    authority, rest = Authority(tmp_path), free_port()
+    pair, (token, line) = authority.issue("server"), mint("ci", ["half"])
+    (tmp_path / "tokens").write_text(line)
+    (tmp_path / "tokens").chmod(0o600)
+    process, *_ = start(
+        "--model_name=half", f"--model_base_path={half_plus_two}", f"--rest_api_port={rest}",
+        f"--tls_cert={pair.certificate}", f"--tls_key={pair.key}", f"--token_file={tmp_path / 'tokens'}",
+        f"--access_log={tmp_path / 'access.jsonl'}", f"--request_log_dir={tmp_path / 'requests'}",
+        "--request_log_sampling=1", "--drain_delay_seconds=0.1",
+    )  # fmt: skip
+    url = f"https://localhost:{rest}/v1/models/half:predict"
+    with httpx.Client(verify=ssl.create_default_context(cafile=authority.file), trust_env=False) as http:
+        refused = http.post(url, json={"instances": [2.0]})
+        answer = http.post(url, json={"instances": [2.0]}, headers={"authorization": f"Bearer {token}"})
+    assert (refused.status_code, answer.json()) == (401, {"predictions": [3.0]})
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+
+    lines = (tmp_path / "access.jsonl").read_text().splitlines()
+    assert [json.loads(line)["code"] for line in lines] == ["UNAUTHENTICATED", "OK"]
+    (logged,) = (tmp_path / "requests").iterdir()
+    assert (logged.suffix, len(list(read_records(logged)))) == (".tfrecord", 1)
+    assert token not in process.stderr.read() + "".join(lines)
 
 
 def test_metrics_and_health_are_told_where_they_are_asked_for(start, half_plus_two, tmp_path):
