@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.lengths import write_lengths
+from contracts.lengths import picture, write_lengths
 from roadworthy.serving.client import errors
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.run import ModelServer
@@ -26,7 +26,7 @@ def here(tmp_path_factory):
     write_lengths(folder / "served" / "fashion" / "1")
     (folder / "photos" / "deep").mkdir(parents=True)
     for name in ("boot.png", "shirt.png", "photos/coat.png", "photos/deep/bag.png"):
-        (folder / name).write_bytes(name.encode())
+        (folder / name).write_bytes(picture(100 + len(name)))
     with ModelServer(Manager.of_root(folder / "served")) as server:
 
         def run(text):

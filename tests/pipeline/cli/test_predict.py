@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from contracts.lengths import picture
+
 ROADWORTHY = [sys.executable, "-m", "roadworthy.pipeline.cli.main", "predict"]
 
 
@@ -16,7 +18,7 @@ def photos(tmp_path):
     folder = tmp_path / "photos"
     for number in range(12):
         (folder / str(number % 3)).mkdir(parents=True, exist_ok=True)
-        (folder / str(number % 3) / f"{number}.png").write_bytes(b"x" * (10 * number))
+        (folder / str(number % 3) / f"{number}.png").write_bytes(picture(100 + 10 * number))
     return folder
 
 
