@@ -6,6 +6,7 @@ both here; `tests/serving/test_images.py` holds the two ways together.
 
 import functools
 import io
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -27,35 +28,58 @@ _REMEMBERED_PIXELS: Final = 2048
 _BROKEN: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError)
 
 
-def inspect_image(data: bytes) -> tuple[str, int, int]:
+@dataclass(frozen=True)
+class ImageLimits:
+    """How much of images is decoded.
+
+    Attributes:
+        image_pixels: most pixels of one image, > 0.
+        request_pixels: most pixels of all images of a request together, > 0; None is no bound.
+    """
+
+    image_pixels: int = MAX_IMAGE_PIXELS
+    request_pixels: int | None = None
+
+    @property
+    def largest(self) -> int:
+        """Most pixels of an image that is alone in its request."""
+        return min(self.image_pixels, self.request_pixels or self.image_pixels)
+
+
+DEFAULT_LIMITS: Final = ImageLimits()
+
+
+def inspect_image(data: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> tuple[str, int, int]:
     """Reads the header of an image and decodes nothing.
 
     Args:
         data: bytes of a JPEG or PNG file.
+        max_pixels: most pixels it may have.
 
     Returns:
         Format (``jpeg`` or ``png``), width and height in pixels.
 
     Raises:
-        DataError: not a JPEG or PNG, a broken header, or more than `MAX_IMAGE_PIXELS` pixels.
+        DataError: not a JPEG or PNG, a broken header, or more than `max_pixels` pixels.
     """
-    image = _open(data)
+    image = _open(data, max_pixels)
     return ("png" if isinstance(image, PngImageFile) else "jpeg", *image.size)
 
 
-def decode_image(data: bytes) -> np.ndarray:
+def decode_image(data: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
     """Decodes an image to RGB; alpha is dropped, grey is repeated, 16 bits are cut to 8, as TensorFlow does.
 
     Args:
         data: bytes of a JPEG or PNG file.
+        max_pixels: most pixels it may have.
 
     Returns:
         uint8[height, width, 3].
 
     Raises:
-        DataError: not a JPEG or PNG, truncated or broken, or more than `MAX_IMAGE_PIXELS` pixels.
+        DataError: not a JPEG or PNG, truncated or broken, or more than `max_pixels` pixels.
     """
-    image = _open(data)
+    image = _open(data, max_pixels)
     # Pillow does without, TensorFlow doesn't.
     if isinstance(image, PngImageFile) and _PNG_END not in data:
         raise DataError(
@@ -145,17 +169,16 @@ def _triangle_weights(size: int, wanted: int) -> np.ndarray:
 _remembered_weights = functools.lru_cache(maxsize=16)(_triangle_weights)
 
 
-def _open(data: bytes) -> JpegImageFile | PngImageFile:
+def _open(data: bytes, max_pixels: int) -> JpegImageFile | PngImageFile:
     """Parses the header with the one plugin that fits, so that no other of Pillow's formats can be reached."""
     try:
         image = _plugin(data)(io.BytesIO(data))
     except _BROKEN as error:
         raise DataError(f"An image must be a whole JPEG or PNG file. Received: a broken header ({error}).") from error
     width, height = image.size
-    if width * height > MAX_IMAGE_PIXELS:
+    if width * height > max_pixels:
         raise DataError(
-            f"An image must have at most {MAX_IMAGE_PIXELS:,} pixels. Received: {width:,} x {height:,}. "
-            "Send a smaller one."
+            f"An image must have at most {max_pixels:,} pixels. Received: {width:,} x {height:,}. Send a smaller one."
         )
     return image
 

@@ -17,7 +17,8 @@ MODEL_SERVICE: Final = "tensorflow.serving.ModelService"
 
 
 # Messages that no package brings: (field, number, type), a type being another message's or a scalar's.
-# Upstream: tensorflow_serving/config/{monitoring,ssl}_config.proto, tsl/profiler/protobuf/profiler_service.proto.
+# Upstream: tensorflow_serving/config/{monitoring,ssl}_config.proto,
+# servables/tensorflow/session_bundle_config.proto, tsl/profiler/protobuf/profiler_service.proto.
 _CONFIG_MESSAGES: Final = {
     "PrometheusConfig": (("enable", 1, "bool"), ("path", 2, "string")),
     "MonitoringConfig": (("prometheus_config", 1, "PrometheusConfig"),),
@@ -30,21 +31,35 @@ _CONFIG_MESSAGES: Final = {
     "ProfileRequest": (("duration_ms", 1, "uint64"),),
     "ProfileToolData": (("name", 1, "string"), ("data", 2, "bytes")),
     "ProfileResponse": (("tool_data", 6, "repeated ProfileToolData"), ("empty_trace", 7, "bool")),
+    "BatchingParameters": (
+        ("max_batch_size", 1, "google.protobuf.Int64Value"),
+        ("batch_timeout_micros", 2, "google.protobuf.Int64Value"),
+        ("max_enqueued_batches", 3, "google.protobuf.Int64Value"),
+        ("num_batch_threads", 4, "google.protobuf.Int64Value"),
+        ("thread_pool_name", 5, "google.protobuf.StringValue"),
+        ("allowed_batch_sizes", 6, "repeated int64"),
+        ("pad_variable_length_inputs", 7, "bool"),
+        ("enable_large_batch_splitting", 8, "google.protobuf.BoolValue"),
+        ("max_execution_batch_size", 9, "google.protobuf.Int64Value"),
+    ),
 }
+_REPEATED: Final = "repeated "
 
 
 def _config_file() -> FileDescriptorProto:
     file = FileDescriptorProto(name="roadworthy/config.proto", package="tensorflow.serving", syntax="proto3")
+    file.dependency.append("google/protobuf/wrappers.proto")
     for message_name, fields in _CONFIG_MESSAGES.items():
         message = file.message_type.add(name=message_name)
-        for name, number, kind in fields:
-            many, of = kind.startswith("repeated "), kind.removeprefix("repeated ")
-            label = FieldDescriptorProto.LABEL_REPEATED if many else FieldDescriptorProto.LABEL_OPTIONAL
+        for name, number, declared in fields:
+            kind = declared.removeprefix(_REPEATED)
+            label = FieldDescriptorProto.LABEL_OPTIONAL if kind == declared else FieldDescriptorProto.LABEL_REPEATED
             field = message.field.add(name=name, number=number, label=label)
-            if of in _CONFIG_MESSAGES:
-                field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".tensorflow.serving.{of}"
+            if kind in _CONFIG_MESSAGES or "." in kind:
+                field.type = FieldDescriptorProto.TYPE_MESSAGE
+                field.type_name = f".{kind}" if "." in kind else f".tensorflow.serving.{kind}"
             else:
-                field.type = FieldDescriptorProto.Type.Value(f"TYPE_{of.upper()}")
+                field.type = FieldDescriptorProto.Type.Value(f"TYPE_{kind.upper()}")
     return file
 
 
@@ -92,6 +107,7 @@ MonitoringConfig: Final = _message("tensorflow.serving.MonitoringConfig")
 SSLConfig: Final = _message("tensorflow.serving.SSLConfig")
 ProfileRequest: Final = _message("tensorflow.serving.ProfileRequest")
 ProfileResponse: Final = _message("tensorflow.serving.ProfileResponse")
+BatchingParameters: Final = _message("tensorflow.serving.BatchingParameters")
 PredictionLog: Final = _message("tensorflow.serving.PredictionLog")
 ModelServerConfig: Final = _message("tensorflow.serving.ModelServerConfig")
 ReloadConfigRequest: Final = _message("tensorflow.serving.ReloadConfigRequest")

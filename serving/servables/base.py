@@ -70,6 +70,10 @@ class Servable(Protocol):
         """
         ...
 
+    def batch_sizes(self, signature: str) -> Sequence[int]:
+        """The sizes, ascending, that batches of a signature's requests are padded to; empty when they are not."""
+        ...
+
     def close(self) -> None:
         """Frees the model; it must not be asked afterwards."""
         ...

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from roadworthy.serving.contract import EXAMPLES_INPUT, EXAMPLES_SIGNATURE, IMAGE_INPUT, IMAGE_KEY, IMAGE_SIGNATURE
 from roadworthy.serving.errors import DataError
-from roadworthy.serving.images import decode_image, inspect_image
+from roadworthy.serving.images import ImageLimits, decode_image, inspect_image
 from roadworthy.serving.protos import Example
 from roadworthy.serving.status import RequestError
 
@@ -37,27 +37,38 @@ def encoded_images(signature: str, inputs: Mapping[str, np.ndarray]) -> list[byt
     return [_image_of_example(row, index) for index, row in enumerate(rows)]
 
 
-def check_headers(images: list[bytes]) -> None:
+def check_headers(images: list[bytes], limits: ImageLimits) -> int:
     """Refuses images that are no JPEG or PNG or too large to decode, by their headers alone.
 
+    Returns:
+        How many pixels the images have together.
+
     Raises:
-        RequestError: INVALID_ARGUMENT, with the index and the reason of the first such image.
+        RequestError: INVALID_ARGUMENT, with the index and the reason of the first such image, or for all together.
     """
+    pixels = 0
     for index, image in enumerate(images):
         try:
-            inspect_image(image)
+            _, width, height = inspect_image(image, max_pixels=limits.largest)
         except DataError as error:
             raise _refused(index, error) from error
+        pixels += width * height
+        if limits.request_pixels is not None and pixels > limits.request_pixels:
+            raise RequestError(
+                f"The images of a request must have at most {limits.request_pixels:,} pixels together. Received: "
+                f"{pixels:,} in the first {index + 1} of {len(images)}. Send them in several requests."
+            )
+    return pixels
 
 
-def decode(image: bytes, *, index: int) -> np.ndarray:
+def decode(image: bytes, *, index: int, limits: ImageLimits) -> np.ndarray:
     """Decodes the image at an index of a request to uint8[height, width, 3].
 
     Raises:
         RequestError: INVALID_ARGUMENT, with the index and the reason.
     """
     try:
-        return decode_image(image)
+        return decode_image(image, max_pixels=limits.largest)
     except DataError as error:
         raise _refused(index, error) from error
 

@@ -1,6 +1,5 @@
 """LiteRT models without TensorFlow: the interpreter runs the network, the rest of the signatures is done here."""
 
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,24 +16,33 @@ from roadworthy.serving.contract import (
     LITERT_FILE,
     SCORES,
     ModelCard,
-    is_litert,
 )
 from roadworthy.serving.errors import ServeError
-from roadworthy.serving.images import resize, to_grey
+from roadworthy.serving.images import DEFAULT_LIMITS, ImageLimits, resize, to_grey
 from roadworthy.serving.servables.base import Signature, TensorSpec, check_inputs, find_signature
-from roadworthy.serving.servables.image_requests import decode, encoded_images
+from roadworthy.serving.servables.image_requests import check_headers, decode, encoded_images
+from roadworthy.serving.servables.interpreters import InterpreterPool
 from roadworthy.serving.servables.litert_borders import dequantize, has_numbers, quantize
 
 
 class LiteRTServable:
     """An image classifier in a `.tflite` file that answers as its SavedModel would; a `Servable`."""
 
-    def __init__(self, version_dir: Path, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        version_dir: Path,
+        *,
+        threads: int | None = None,
+        at_once: int | None = None,
+        limits: ImageLimits = DEFAULT_LIMITS,
+    ) -> None:
         """Loads the model.
 
         Args:
             version_dir: folder with `model.tflite` and the card.
-            threads: threads the interpreter may use; None leaves LiteRT's own choice.
+            threads: threads an answer may use; None is all cores for a request that is alone, else one.
+            at_once: images that may be worked on at once, >= 1; None is one a core.
+            limits: the largest images to decode.
 
         Raises:
             ServeError: the file or the card is missing or broken, or they don't fit each other.
@@ -43,14 +51,14 @@ class LiteRTServable:
         threadpool_limits(limits=1, user_api="blas")
         path = version_dir / LITERT_FILE
         self.card = ModelCard.read(version_dir)
-        self._interpreter = _interpreter(path, threads)
-        self._input = _only(self._interpreter.get_input_details(), path)
-        self._output = _only(self._interpreter.get_output_details(), path)
+        self._limits = limits
+        self._pool = InterpreterPool(path, threads=threads, at_once=at_once)
+        with self._pool.use() as interpreter:
+            self._input = _only(interpreter.get_input_details(), path)
+            self._output = _only(interpreter.get_output_details(), path)
         _check_borders(self._input, self._output, self.card, path)
         self._signatures = _contract_signatures(len(self.card.labels))
         self._labels = np.array([label.encode() for label in self.card.labels], dtype=object)
-        # An interpreter holds one set of activations, so one thread at a time may run it.
-        self._turn = threading.Lock()
 
     @property
     def signatures(self) -> Mapping[str, Signature]:
@@ -63,39 +71,35 @@ class LiteRTServable:
         """Answers one request; see `Servable.predict`."""
         check_inputs(find_signature(self._signatures, signature), inputs)
         images = encoded_images(signature, inputs)
-        scores = np.empty((len(images), len(self.card.labels)), np.float32)
-        for index, image in enumerate(images):
-            pixels = resize(decode(image, index=index), self.card.image_height, self.card.image_width)
-            scores[index] = self._run(to_grey(pixels) if self.card.image_channels == 1 else pixels)
+        if len(images) > 1:
+            check_headers(images, self._limits)
+        scores = np.stack(self._pool.map(self._scores, images))
         answer = {SCORES: scores, LABEL: self._labels[scores.argmax(axis=1)]}
         return answer if outputs is None else {name: answer[name] for name in outputs}
 
+    def batch_sizes(self, signature: str) -> Sequence[int]:
+        """None: images are not run in batches; see `Servable.batch_sizes`."""
+        return ()
+
     def close(self) -> None:
-        """Frees the interpreter once the request that holds it is done."""
-        with self._turn:
-            self._interpreter = None
+        """Frees the interpreters."""
+        self._pool.close()
 
-    def _run(self, pixels: np.ndarray) -> np.ndarray:
-        """Scores of one image, float32[height, width, channels] in [0, 255] to float32[classes]."""
-        with self._turn:
-            self._interpreter.set_tensor(self._input["index"], quantize(pixels[None], self._input))
-            self._interpreter.invoke()
-            return dequantize(self._interpreter.get_tensor(self._output["index"])[0], self._output)
+    def _scores(self, index: int, image: bytes) -> np.ndarray:
+        """Scores of the image at an index of a request, float32[classes].
 
-
-def _interpreter(path: Path, threads: int | None) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        # Read as a whole: a mapped file that is cut while it is served would kill the process.
-        content = path.read_bytes()
-        if not is_litert(content):
-            raise ValueError("not a flatbuffer of LiteRT")
-        interpreter = Interpreter(model_content=content, num_threads=threads)
-        interpreter.allocate_tensors()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ServeError(f"{path} must be a whole LiteRT model. Received: {error}.") from error
-    return interpreter
+        It is decoded with the interpreter in hand: so there are never more decoded images in memory than interpreters,
+        nor more threads at work than cores.
+        """
+        with self._pool.use() as interpreter:
+            pixels = resize(
+                decode(image, index=index, limits=self._limits), self.card.image_height, self.card.image_width
+            )
+            if self.card.image_channels == 1:
+                pixels = to_grey(pixels)
+            interpreter.set_tensor(self._input["index"], quantize(pixels[None], self._input))
+            interpreter.invoke()
+            return dequantize(interpreter.get_tensor(self._output["index"])[0], self._output)
 
 
 def _only(details: list[dict[str, Any]], path: Path) -> dict[str, Any]:

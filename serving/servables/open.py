@@ -2,13 +2,23 @@
 
 from pathlib import Path
 
-from roadworthy.serving.contract import LITERT_FILE, SAVED_MODEL_FILE
+from roadworthy.serving.contract import CARD_PATH, LITERT_FILE, SAVED_MODEL_FILE
 from roadworthy.serving.errors import ServeError
+from roadworthy.serving.images import DEFAULT_LIMITS, ImageLimits
 from roadworthy.serving.manifest import MANIFEST_FILE, verify_manifest
 from roadworthy.serving.servables.base import Servable
+from roadworthy.serving.servables.batching.parameters import Batching
 
 
-def open_servable(version_dir: Path, *, threads: int | None = None) -> Servable:
+def open_servable(
+    version_dir: Path,
+    *,
+    threads: int | None = None,
+    batching: Batching | None = None,
+    limits: ImageLimits = DEFAULT_LIMITS,
+    prefer_litert: bool = False,
+    litert_at_once: int | None = None,
+) -> Servable:
     """Loads an exported model, once its files are what its manifest says, if it has one.
 
     TensorFlow is imported only for a SavedModel.
@@ -17,18 +27,31 @@ def open_servable(version_dir: Path, *, threads: int | None = None) -> Servable:
         version_dir: folder with `saved_model.pb` or `model.tflite`.
         threads: threads one answer may use; None leaves the runtime's own choice. For a SavedModel it has to be
             given before TensorFlow first runs in the process.
+        batching: how a SavedModel answers requests together that come at once; None answers each on its own.
+        limits: the largest images to decode.
+        prefer_litert: of a folder that holds both, takes `model.tflite`.
+        litert_at_once: requests that a LiteRT model works on at once, >= 1; None is one a core.
 
     Raises:
         ServeError: no such model, damaged files, or one that can't be loaded; the message names the file.
     """
     if (version_dir / MANIFEST_FILE).exists():
         verify_manifest(version_dir)
-    if (version_dir / SAVED_MODEL_FILE).is_file():
-        from roadworthy.serving.servables.saved_model import SavedModelServable
+    has_saved_model, has_litert = ((version_dir / file).is_file() for file in (SAVED_MODEL_FILE, LITERT_FILE))
+    if not (has_saved_model or has_litert):
+        raise ServeError(f"{version_dir} must hold {SAVED_MODEL_FILE} or {LITERT_FILE}. Received: neither.")
+    if has_litert and (prefer_litert or not has_saved_model):
+        return _open_litert(version_dir, threads=threads, at_once=litert_at_once, limits=limits)
+    from roadworthy.serving.servables.saved_model import SavedModelServable
 
-        return SavedModelServable(version_dir, threads=threads)
-    if (version_dir / LITERT_FILE).is_file():
+    return SavedModelServable(version_dir, threads=threads, batching=batching, limits=limits)
+
+
+def _open_litert(version_dir: Path, *, threads: int | None, at_once: int | None, limits: ImageLimits) -> Servable:
+    if (version_dir / CARD_PATH).is_file():
         from roadworthy.serving.servables.litert import LiteRTServable
 
-        return LiteRTServable(version_dir, threads=threads)
-    raise ServeError(f"{version_dir} must hold {SAVED_MODEL_FILE} or {LITERT_FILE}. Received: neither.")
+        return LiteRTServable(version_dir, threads=threads, at_once=at_once, limits=limits)
+    from roadworthy.serving.servables.litert_tensors import LiteRTTensorsServable
+
+    return LiteRTTensorsServable(version_dir, threads=threads, at_once=at_once)

@@ -8,15 +8,23 @@ import numpy as np
 
 from roadworthy.serving.contract import CARD_PATH, IMAGE_SIGNATURE, ModelCard
 from roadworthy.serving.errors import ServeError
+from roadworthy.serving.images import DEFAULT_LIMITS, ImageLimits
 from roadworthy.serving.servables.base import Signature, TensorSpec, check_inputs, find_signature
+from roadworthy.serving.servables.batching.graph import batched_outputs, can_be_batched
+from roadworthy.serving.servables.batching.parameters import Batching
+from roadworthy.serving.servables.batching.signature import BatchedSignature
 from roadworthy.serving.servables.image_requests import INPUT_NAMES, check_headers, decode, encoded_images
+from roadworthy.serving.servables.pixel_room import PixelRoom
+from roadworthy.serving.servables.tensorflow_errors import first_line, refused
 from roadworthy.serving.status import RequestError
 
 # The tag of the graph that is for serving, and the signature that only initialises it.
 _SERVE: Final = "serve"
 _INIT: Final = "__saved_model_init_op"
-# RunOptions.inter_op_thread_pool: the calling thread runs the graph, so that no call waits for another thread to wake.
+# RunOptions.inter_op_thread_pool: the calling thread runs the graph, so that no call waits for another thread to wake;
+# or the session's threads do, which a batch is shared out to.
 _IN_CALLER_THREAD: Final = -1
+_IN_SESSION_THREADS: Final = 0
 
 
 class SavedModelServable:
@@ -26,17 +34,27 @@ class SavedModelServable:
     and, as in TF Serving, shapes are left for the graph to judge.
     """
 
-    def __init__(self, version_dir: Path, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        version_dir: Path,
+        *,
+        threads: int | None = None,
+        batching: Batching | None = None,
+        limits: ImageLimits = DEFAULT_LIMITS,
+    ) -> None:
         """Loads the model.
 
         Args:
             version_dir: folder with `saved_model.pb`.
             threads: threads one operation may use; None leaves TensorFlow's own choice.
+            batching: how requests that come at once are answered together; None answers each on its own.
+            limits: the largest images to decode.
 
         Raises:
             ServeError: the model can't be loaded, or TensorFlow already runs with another number of threads.
         """
         self._tf = _tensorflow(threads)
+        self._limits, self._room = limits, PixelRoom(limits.request_pixels)
         self.card = ModelCard.read(version_dir) if (version_dir / CARD_PATH).exists() else None
         v1 = self._tf.compat.v1
         options = v1.ConfigProto(intra_op_parallelism_threads=threads or 0)
@@ -47,9 +65,10 @@ class SavedModelServable:
             self._signatures = {
                 name: self._signature(info) for name, info in loaded.signature_def.items() if name != _INIT
             }
+            self._batched = {} if batching is None else self._batch(batching)
         except Exception as error:
             self._session.close()
-            raise ServeError(f"{version_dir} must be a SavedModel. Received: {_first_line(error)}") from error
+            raise ServeError(f"{version_dir} must be a SavedModel. Received: {first_line(error)}") from error
         self._calls: dict[tuple[str, tuple[str, ...]], Callable[..., list[Any]]] = {}
 
     @property
@@ -63,34 +82,61 @@ class SavedModelServable:
         """Answers one request; see `Servable.predict`."""
         found = find_signature(self._signatures, signature)
         check_inputs(found, inputs)
-        images = self._checked_images(signature, inputs)
         wanted = tuple(found.outputs if outputs is None else outputs)
-        try:
-            answers = self._call(signature, wanted)(*(inputs[name] for name in found.inputs))
-            return dict(zip(wanted, map(_array, answers), strict=True))
-        except self._tf.errors.OpError as error:
-            # Which image it was and why is not in TensorFlow's message; decoding them again here tells.
-            for index, image in enumerate(images):
-                decode(image, index=index)
-            raise RequestError(_cause(error), code=_code(error)) from error
-        except (TypeError, ValueError) as error:
-            raise RequestError(_first_line(error)) from error
+        images = self._images(signature, inputs)
+        if not images:
+            return self._answer(signature, found, inputs, wanted)
+        # TensorFlow's decoder knows no bounds, so headers are checked and memory is shared out before it sees a byte.
+        with self._room.hold(check_headers(images, self._limits)):
+            try:
+                return self._answer(signature, found, inputs, wanted)
+            except RequestError:
+                # Which image it was and why is not in TensorFlow's message; decoding them again here tells.
+                for index, image in enumerate(images):
+                    decode(image, index=index, limits=self._limits)
+                raise
 
     def close(self) -> None:
         """Closes the session, so that TensorFlow frees its variables."""
         self._calls = {}
         self._session.close()
 
+    def batch_sizes(self, signature: str) -> Sequence[int]:
+        """The sizes that batches of a signature are padded to; see `Servable.batch_sizes`."""
+        return self._batched[signature].sizes if signature in self._batched else ()
+
     def _call(self, name: str, wanted: tuple[str, ...]) -> Callable[..., list[Any]]:
         """The session's callable from a signature's inputs, in their order, to the outputs wanted."""
         if (name, wanted) not in self._calls:
-            signature = self._signatures[name]
-            options = _callable_options()
-            options.feed.extend(spec.tensor for spec in signature.inputs.values())
-            options.fetch.extend(signature.outputs[output].tensor for output in wanted)
-            options.run_options.inter_op_thread_pool = _IN_CALLER_THREAD
-            self._calls[(name, wanted)] = self._session._make_callable_from_options(options)
+            outputs = self._signatures[name].outputs
+            fetched = [outputs[output].tensor for output in wanted]
+            self._calls[(name, wanted)] = self._callable(self._signatures[name], fetched, _IN_CALLER_THREAD)
         return self._calls[(name, wanted)]
+
+    def _batch(self, batching: Batching) -> dict[str, BatchedSignature]:
+        """Batched twins of the signatures that can have one."""
+        twins = {
+            name: batched_outputs(self._session.graph, name, signature, batching)
+            for name, signature in self._signatures.items()
+            if can_be_batched(signature)
+        }
+        return {
+            name: BatchedSignature(
+                self._callable(self._signatures[name], [tensor.name for tensor in twin], _IN_SESSION_THREADS),
+                self._signatures[name],
+                batching,
+            )
+            for name, twin in twins.items()
+        }
+
+    def _callable(self, signature: Signature, fetched: Sequence[str], run_by: int) -> Callable[..., list[Any]]:
+        """The session's callable from a signature's inputs, in their order, to tensors by name."""
+        options = _callable_options()
+        options.feed.extend(spec.tensor for spec in signature.inputs.values())
+        options.fetch.extend(fetched)
+        options.run_options.inter_op_thread_pool = run_by
+        made: Callable[..., list[Any]] = self._session._make_callable_from_options(options)
+        return made
 
     def _signature(self, info: Any) -> Signature:
         return Signature(
@@ -104,14 +150,23 @@ class SavedModelServable:
         sizes = None if shape.rank is None else tuple(shape.as_list())
         return TensorSpec(name, self._tf.dtypes.as_dtype(tensor.dtype).name, sizes, tensor.name)
 
-    def _checked_images(self, signature: str, inputs: Mapping[str, np.ndarray]) -> list[bytes]:
-        """The images of a request, headers checked, before TensorFlow's unbounded decoder sees them."""
+    def _answer(
+        self, name: str, signature: Signature, inputs: Mapping[str, np.ndarray], wanted: tuple[str, ...]
+    ) -> dict[str, np.ndarray]:
+        arrays = [inputs[key] for key in signature.inputs]
+        if name in self._batched and (together := self._batched[name].answer(arrays)) is not None:
+            return {output: together[output] for output in wanted}
+        try:
+            return dict(zip(wanted, map(_array, self._call(name, wanted)(*arrays)), strict=True))
+        except self._tf.errors.OpError as error:
+            raise refused(error) from error
+        except (TypeError, ValueError) as error:
+            raise RequestError(first_line(error)) from error
+
+    def _images(self, signature: str, inputs: Mapping[str, np.ndarray]) -> list[bytes]:
+        """The encoded images of a request, where the signature is one that takes them."""
         ours = self.card is not None or signature == IMAGE_SIGNATURE
-        if not ours or INPUT_NAMES.get(signature) not in inputs:
-            return []
-        images = encoded_images(signature, inputs)
-        check_headers(images)
-        return images
+        return encoded_images(signature, inputs) if ours and INPUT_NAMES.get(signature) in inputs else []
 
 
 def _callable_options() -> Any:
@@ -139,20 +194,3 @@ def _tensorflow(threads: int | None) -> Any:
 def _array(value: Any) -> np.ndarray:
     """TensorFlow gives a string scalar as bytes, everything else as an array."""
     return np.array(value, dtype=object) if isinstance(value, bytes) else np.asarray(value)
-
-
-def _code(error: Any) -> str:
-    """The gRPC name of TensorFlow's error; its classes are named after the codes."""
-    name = type(error).__name__.removesuffix("Error")
-    code = "".join(f"_{letter}" if letter.isupper() else letter for letter in name).lstrip("_").upper()
-    return {"OP": "UNKNOWN"}.get(code, code)
-
-
-def _cause(error: Any) -> str:
-    """The line that says what was wrong, between where it was in Python and where in the graph."""
-    before_node = str(error.message).split("\n\t [[", 1)[0].strip()
-    return before_node.rsplit("\n", 1)[-1].strip() or type(error).__name__
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0] or type(error).__name__

@@ -1,14 +1,16 @@
 """`roadworthy-model-server`: the model server under TF Serving's own flags."""
 
 import argparse
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from roadworthy.serving.errors import RoadworthyError, ServeError
 
 if TYPE_CHECKING:
+    from roadworthy.serving.servables.base import Servable
     from roadworthy.serving.server.manager import Manager
     from roadworthy.serving.server.operation import Operation
     from roadworthy.serving.server.run import Listening
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
 _EXAMPLES: Final = """examples:
   roadworthy-model-server --model_name=fashion --model_base_path=/models/fashion --rest_api_port=8501
   roadworthy-model-server --model_config_file=/models/models.config --model_config_file_poll_wait_seconds=60
+  roadworthy-model-server --model_base_path=/models/fashion --enable_batching --batching_parameters_file=batching.config
 """
 _MICROS: Final = 1_000_000
+_REQUEST_PIXELS: Final = 100_000_000
 # Flags of the original that say how its own runtime is to work; taken, so that a command line can be kept.
 _WITHOUT_EFFECT: Final = (
     "tensorflow_session_parallelism",
@@ -30,6 +34,7 @@ _WITHOUT_EFFECT: Final = (
     "saved_model_tags",
     "enable_model_warmup",
     "grpc_max_threads",
+    "num_tflite_interpreters_per_pool",
 )
 
 
@@ -82,6 +87,7 @@ def _manager(given: argparse.Namespace) -> "Manager":
         poll_interval_s=given.file_system_poll_wait_seconds,
         retries=given.max_num_load_retries,
         retry_interval_s=given.load_retry_interval_micros / _MICROS,
+        open_version=_open_version(given),
     )
     if given.model_config_file is not None:
         source = ConfigFile(given.model_config_file, poll_interval_s=given.model_config_file_poll_wait_seconds)
@@ -89,6 +95,22 @@ def _manager(given: argparse.Namespace) -> "Manager":
     if given.model_base_path is not None:
         return Manager.of_models([ModelConfig(given.model_name, given.model_base_path)], loading=loading)
     raise ServeError("--model_base_path or --model_config_file must be given. Received: neither. See --help.")
+
+
+def _open_version(given: argparse.Namespace) -> Callable[[Path], "Servable"]:
+    """How versions are loaded and run."""
+    from roadworthy.serving.contract import MAX_IMAGE_PIXELS
+    from roadworthy.serving.images import ImageLimits
+    from roadworthy.serving.servables.open import open_servable
+    from roadworthy.serving.server.batching_config import read_batching
+
+    return functools.partial(
+        open_servable,
+        batching=read_batching(enabled=given.enable_batching, file=given.batching_parameters_file),
+        limits=ImageLimits(given.max_image_pixels or MAX_IMAGE_PIXELS, given.max_request_pixels),
+        prefer_litert=given.prefer_tflite_model or given.use_tflite_model,
+        litert_at_once=given.num_tflite_pools,
+    )
 
 
 def _listening(given: argparse.Namespace) -> "Listening":
@@ -112,6 +134,7 @@ def _listening(given: argparse.Namespace) -> "Listening":
         cors=given.enable_cors_support,
         metrics_path=_metrics_path(given.monitoring_config_file),
         health=given.enable_grpc_healthcheck_service,
+        quick_on_loop=not given.enable_batching,
         page=given.page,
         max_request_bytes=given.max_request_bytes,
         max_connections=given.max_connections,
@@ -180,8 +203,13 @@ def parser() -> argparse.ArgumentParser:
     add("--file_system_poll_wait_seconds", type=_positive, default=1.0, help="between looks for versions (%(default)s)")
     add("--max_num_load_retries", type=int, default=5, help="of a version that failed to load (%(default)s)")
     add("--load_retry_interval_micros", type=_number, default=60 * _MICROS, help="between them (%(default)s)")
-    _add_switch(flags, "--prefer_tflite_model", "taken: a folder with model.tflite and no SavedModel is served anyway")
+    _add_switch(flags, "--enable_batching", "answer requests to a SavedModel together that come at once")
+    add("--batching_parameters_file", type=Path, help="a BatchingParameters in protobuf's text format: how")
+    _add_switch(flags, "--prefer_tflite_model", "of a version that has both, serve model.tflite, not the SavedModel")
     _add_switch(flags, "--use_tflite_model", "the same under its older name")
+    add("--num_tflite_pools", type=_count, help="requests a LiteRT model works on at once (one a core)")
+    add("--max_image_pixels", type=_count, help="most pixels of an image (50 million)")
+    add("--max_request_pixels", type=_count, default=_REQUEST_PIXELS, help="most of a request's images (%(default)s)")
     _add_safety(flags)
     _add_records(flags)
     for name in _WITHOUT_EFFECT:

@@ -34,11 +34,13 @@ class Loading:
         poll_interval_s: seconds between two looks at the folders, > 0.
         retries: how often a failed load is tried again; None without end.
         retry_interval_s: seconds before it is; None: one poll, then twice as long each time, up to a minute.
+        open_version: loads the version in a folder.
     """
 
     poll_interval_s: float = 1.0
     retries: int | None = None
     retry_interval_s: float | None = None
+    open_version: Callable[[Path], Servable] = open_servable
 
     def retry_after_s(self, attempts: int) -> float:
         """Seconds until a load is tried again that failed so many times; infinite when it isn't."""
@@ -266,7 +268,7 @@ class Manager:
         version.state = State.LOADING
         try:
             _check_place(version.path)
-            version.serve(_warm(open_servable(version.path), version.path))
+            version.serve(_warm(self._loading.open_version(version.path), version.path))
         except (RoadworthyError, OSError, RuntimeError, ValueError, MemoryError) as error:
             self._report_failure(name, version, error)
             return False

@@ -66,6 +66,7 @@ class Listening:
         max_connections: most connections of each transport.
         drain_delay_s: told to stop, how long it goes on as before but for its health, until load balancers noticed.
         drain_s: how long requests under way then get to finish.
+        quick_on_loop: let the event loop answer what is quick; see `Work`.
     """
 
     host: str = "127.0.0.1"
@@ -84,6 +85,7 @@ class Listening:
     max_connections: int = MAX_CONNECTIONS
     drain_delay_s: float = 0.0
     drain_s: float = DRAIN_S
+    quick_on_loop: bool = True
 
 
 def run_server(
@@ -132,7 +134,7 @@ class ModelServer:
         check_host(listening.host, encrypted=listening.tls is not None, insecure=listening.insecure)
         self.manager = manager
         self._listening = listening
-        self._work = Work()
+        self._work = Work(quick_on_loop=listening.quick_on_loop)
         self._incoming = Incoming(max_bytes=_INCOMING_REQUESTS * listening.max_request_bytes)
         self._health = Health() if listening.health else None
         self._readiness = Readiness()

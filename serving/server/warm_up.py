@@ -3,9 +3,11 @@
 Reference: https://www.tensorflow.org/tfx/serving/saved_model_warmup
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from google.protobuf.message import DecodeError
 
 from roadworthy.serving import protos
@@ -70,7 +72,7 @@ def _send(servable: Servable, log: Any) -> None:
     if kind == "predict_log":
         inputs = {name: from_proto(tensor) for name, tensor in request.inputs.items()}
         wanted = list(request.output_filter) or None
-        servable.predict(request.model_spec.signature_name or EXAMPLES_SIGNATURE, inputs, wanted)
+        _predict(servable, request.model_spec.signature_name or EXAMPLES_SIGNATURE, inputs, wanted)
         return
     for task in request.tasks if kind == "multi_inference_log" else [request]:
         _send_examples(servable, task.model_spec.signature_name or EXAMPLES_SIGNATURE, request.input)
@@ -82,4 +84,17 @@ def _send_examples(servable: Servable, name: str, given: Any) -> None:
     if len(signature.inputs) != 1:
         raise RequestError(f"signature {name} must have one input for examples. Received: {sorted(signature.inputs)}.")
     (key,) = signature.inputs
-    servable.predict(name, {key: rows_of(given)})
+    _predict(servable, name, {key: rows_of(given)})
+
+
+def _predict(servable: Servable, name: str, inputs: Mapping[str, np.ndarray], wanted: list[str] | None = None) -> None:
+    """Sends a request as it is, then once in each size that batches come in, since each is work of its own to plan."""
+    servable.predict(name, inputs, wanted)
+    if all(array.ndim and len(array) for array in inputs.values()):
+        for size in servable.batch_sizes(name):
+            servable.predict(name, {key: _repeated(array, size) for key, array in inputs.items()}, wanted)
+
+
+def _repeated(array: np.ndarray, size: int) -> np.ndarray:
+    """So many rows, the array's own over and over."""
+    return array[np.arange(size) % len(array)]

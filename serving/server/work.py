@@ -75,13 +75,15 @@ class Pace:
 class Work:
     """Works on requests; `run` belongs to the event loop's thread."""
 
-    def __init__(self, *, threads: int = THREADS, max_requests: int = MAX_REQUESTS) -> None:
+    def __init__(self, *, threads: int = THREADS, max_requests: int = MAX_REQUESTS, quick_on_loop: bool = True) -> None:
         """Starts no thread yet.
 
         Args:
             threads: most requests worked on at a time in threads.
             max_requests: most requests in threads or waiting for one.
+            quick_on_loop: False where requests wait for one another, as in batches: the loop would wait with them.
         """
+        self._quick_on_loop = quick_on_loop
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="work")
         self._max_requests = max_requests
         self._paces: dict[Hashable, Pace] = {}
@@ -139,7 +141,7 @@ class Work:
         error = done.exception()
         if error is None:
             result, seconds = done.result()
-            if kind is not None:
+            if kind is not None and self._quick_on_loop:
                 self._pace(kind).measured_in_thread(seconds, perf_counter())
             if not answer.done():
                 answer.set_result(result)

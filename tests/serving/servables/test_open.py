@@ -5,10 +5,21 @@ import sys
 import numpy as np
 import pytest
 
-from roadworthy.serving.contract import CARD_PATH, EXAMPLES_INPUT, EXAMPLES_SIGNATURE, IMAGE_INPUT, IMAGE_SIGNATURE
+from contracts.pictures import encode, pixels
+from roadworthy.serving.contract import (
+    CARD_PATH,
+    EXAMPLES_INPUT,
+    EXAMPLES_SIGNATURE,
+    IMAGE_INPUT,
+    IMAGE_SIGNATURE,
+    LITERT_FILE,
+)
 from roadworthy.serving.errors import ServeError
+from roadworthy.serving.images import ImageLimits
 from roadworthy.serving.manifest import write_manifest
+from roadworthy.serving.servables.litert import LiteRTServable
 from roadworthy.serving.servables.open import open_servable
+from roadworthy.serving.servables.saved_model import SavedModelServable
 from roadworthy.serving.status import RequestError
 
 
@@ -55,11 +66,26 @@ def test_a_changed_byte_is_seen_by_the_manifest_before_the_model_is_loaded(copy,
         open_servable(folder)
 
 
-def test_a_litert_model_needs_its_card(copy):
+def test_a_litert_model_with_a_broken_card_is_refused(copy):
     folder = copy("litert")
-    (folder / CARD_PATH).unlink()
+    (folder / CARD_PATH).write_text("{}")
     with pytest.raises(ServeError, match=r"roadworthy.json must be a model card"):
         open_servable(folder)
+
+
+@pytest.mark.parametrize(("preferred", "served"), [(False, SavedModelServable), (True, LiteRTServable)])
+def test_of_a_folder_with_both_the_litert_model_is_served_where_it_is_preferred(copy, exported, preferred, served):
+    folder = copy("first")
+    shutil.copy(exported["litert"] / LITERT_FILE, folder / LITERT_FILE)
+    servable = open_servable(folder, prefer_litert=preferred)
+    assert type(servable) is served
+    servable.close()
+
+
+def test_a_saved_model_alone_is_served_though_litert_is_preferred(exported):
+    servable = open_servable(exported["first"], prefer_litert=True)
+    assert type(servable) is SavedModelServable
+    servable.close()
 
 
 def test_a_card_that_does_not_fit_its_litert_model_is_refused(copy):
@@ -99,6 +125,33 @@ def test_wrong_inputs_are_refused_with_their_reason(servable, signature, inputs,
 def test_a_truncated_image_in_a_batch_is_named_by_its_index(servable, png):
     with pytest.raises(RequestError, match=r"image 1 of the request: .* truncated"):
         servable.predict(IMAGE_SIGNATURE, {IMAGE_INPUT: rows(png, png[: len(png) // 2])})
+
+
+@pytest.fixture(scope="module", params=["first", "litert"])
+def narrow(exported, request):
+    """Takes images of 40 x 48 pixels, and three of them in a request."""
+    opened = open_servable(exported[request.param], limits=ImageLimits(image_pixels=2_000, request_pixels=6_000))
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([(40, 48)] * 4, r"at most 6,000 pixels together. Received: 7,680 in the first 4 of 4"),
+        ([(40, 51)], r"image 0 of the request: An image must have at most 2,000 pixels. Received: 51 x 40"),
+        ([(40, 48), (40, 51)], r"image 1 of the request: An image must have at most 2,000 pixels"),
+    ],
+)
+def test_images_of_too_many_pixels_are_refused_one_by_one_and_together(narrow, images, message):
+    sent = rows(*(encode(pixels(0, height=height, width=width)) for height, width in images))
+    with pytest.raises(RequestError, match=message) as refused:
+        narrow.predict(IMAGE_SIGNATURE, {IMAGE_INPUT: sent})
+    assert refused.value.code == "INVALID_ARGUMENT"
+
+
+def test_images_within_the_limits_are_answered(narrow, png):
+    assert len(narrow.predict(IMAGE_SIGNATURE, {IMAGE_INPUT: rows(png, png, png)})["label"]) == 3
 
 
 def test_litert_runs_without_tensorflow(exported, png, tmp_path):

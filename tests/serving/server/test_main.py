@@ -1,5 +1,6 @@
 """The server under TF Serving's flags, in a process of its own, asked by upstream's own stubs."""
 
+import base64
 import json
 import re
 import shutil
@@ -7,6 +8,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import httpx
@@ -137,6 +139,29 @@ def test_models_of_a_file_follow_it(start, half_plus_two, tmp_path):
     assert predict(f"127.0.0.1:{port}", 2.0, name="three", version_label="plus3") == 4.0
 
 
+def test_requests_at_once_are_answered_in_the_batches_that_a_file_asks_for(start, half_plus_two, tmp_path):
+    parameters = tmp_path / "batching.config"
+    # Nothing is answered before there are four, or a minute is over.
+    parameters.write_text("max_batch_size { value: 4 } batch_timeout_micros { value: 60000000 }")
+    _, port, _ = start(
+        f"--model_base_path={half_plus_two}", "--enable_batching", f"--batching_parameters_file={parameters}"
+    )
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda x: predict(f"127.0.0.1:{port}", x, name="default"), [2.0, 4.0, 6.0, 8.0]))
+    assert answers == [3.0, 4.0, 5.0, 6.0]
+
+
+def test_limits_of_images_are_those_of_the_flags(start, exported, png, tmp_path):
+    shutil.copytree(exported["litert"], tmp_path / "small" / "1")
+    rest = free_port()
+    start(f"--model_base_path={tmp_path / 'small'}", f"--rest_api_port={rest}", "--max_request_pixels=4000")
+    row = {"b64": base64.b64encode(png).decode()}
+    url = f"http://127.0.0.1:{rest}/v1/models/default:predict"
+    answers = [httpx.post(url, json={"signature_name": "image_bytes", "instances": [row] * n}) for n in (2, 3)]
+    assert [answer.status_code for answer in answers] == [200, 400]
+    assert "at most 4,000 pixels together. Received: 5,760" in answers[1].json()["error"]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -148,6 +173,7 @@ def test_models_of_a_file_follow_it(start, half_plus_two, tmp_path):
         (["--model_base_path=/tmp", "--token_file=/nowhere"], "--token_file /nowhere must be a readable text file"),
         (["--model_base_path=/tmp", "--access_log=/no/where"], "--access_log /no/where must be a file"),
         (["--model_base_path=/tmp", "--trace_endpoint=here"], "--trace_endpoint must be such as"),
+        (["--model_base_path=/tmp", "--batching_parameters_file=/b"], "without setting --enable_batching to true"),
     ],
 )
 def test_what_can_not_be_served_is_one_message_and_exit_code_2(flags, message, capsys):
@@ -171,6 +197,9 @@ def test_a_broken_config_file_ends_the_server_with_upstreams_words(tmp_path):
         (["--insecure=false"], "insecure", False),
         (["--grpc_channel_arguments=a.b=1,c=x"], "grpc_channel_arguments", {"a.b": 1, "c": "x"}),
         (["--rest_api_timeout_in_ms", "5"], "rest_api_timeout_in_ms", 5),
+        (["--enable_batching=true"], "enable_batching", True),
+        (["--num_tflite_pools=3"], "num_tflite_pools", 3),
+        (["--max_image_pixels=1000"], "max_image_pixels", 1000),
     ],
 )
 def test_flags_read_as_those_of_tf_serving(words, name, value):
@@ -181,10 +210,11 @@ def test_flags_read_as_those_of_tf_serving(words, name, value):
     "words",
     [
         ["--insecure=maybe"],
-        ["--enable_batching"],
+        ["--flush_model"],
         ["--rest_api_timeout_in_ms=0"],
         ["--request_log_sampling=2"],
         ["--max_connections=0"],
+        ["--max_image_pixels=0"],
     ],
 )
 def test_flags_that_are_wrong_or_not_built_are_refused(words, capsys):

@@ -14,6 +14,7 @@ from tensorflow_serving.apis import (
 )
 
 from roadworthy.serving.errors import ServeError
+from roadworthy.serving.servables.batching.parameters import Batching
 from roadworthy.serving.servables.open import open_servable
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.model_config import ModelConfig
@@ -26,10 +27,10 @@ def version(half_plus_two, tmp_path):
     return shutil.copytree(half_plus_two / "123", tmp_path / "base" / "123")
 
 
-@pytest.fixture
-def asked(version, monkeypatch):
+@pytest.fixture(params=[None])
+def asked(version, monkeypatch, request):
     """A loaded servable, and a list of what it is asked."""
-    servable = open_servable(version)
+    servable = open_servable(version, batching=request.param)
     calls, predict = [], servable.predict
 
     def recorded(name, inputs, outputs=None):
@@ -53,6 +54,14 @@ def write(version, *logs):
 def predict_log(name="x"):
     request = predict_pb2.PredictRequest(inputs={name: tf.make_tensor_proto([[1.0], [2.0]])})
     return prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+
+
+@pytest.mark.parametrize("asked", [Batching(max_batch_size=8, allowed_batch_sizes=(1, 4, 8))], indirect=True)
+def test_a_model_that_answers_in_batches_is_warm_in_every_size_of_them(asked, version):
+    servable, calls = asked
+    write(version, predict_log())
+    assert warm_up(servable, version) == 1
+    assert calls == [("serving_default", {"x": (rows, 1)}) for rows in (2, 1, 4, 8)]
 
 
 def examples_of(request):

@@ -1,0 +1,1 @@
+"""Requests that come at once, answered together by TensorFlow's own batch scheduler."""
