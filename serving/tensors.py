@@ -1,6 +1,7 @@
 """TensorProto to numpy and back without TensorFlow, as `tf.make_ndarray` and `tf.make_tensor_proto` do it."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,8 +9,9 @@ import numpy as np
 
 from roadworthy.serving.protos import DATA_TYPES, TensorProto
 
-# A few bytes can announce any shape, since the last value is repeated; beyond this nothing is allocated.
-MAX_TENSOR_BYTES: Final = 1 << 29
+# A few bytes can announce any shape, since the last value is repeated; beyond this, for all tensors of a message
+# together, nothing is allocated.
+MAX_TENSOR_BYTES: Final = 1 << 28
 
 
 # Types whose values stand on the wire as numpy holds them, with the tag of their field; worth it for so many values.
@@ -151,6 +153,17 @@ def _field_of(array: np.ndarray, dtype: DType) -> list[Any]:
     return values
 
 
+def from_protos(protos: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Unpacks the TensorProtos of a request, once all that they announce together was found to be little enough.
+
+    Raises:
+        TensorError: as `from_proto`; more than `MAX_TENSOR_BYTES` in all.
+    """
+    if len(protos) > 1:
+        _check_bytes(sum(_announced_bytes(proto) for proto in protos.values()), "The tensors of a request")
+    return {name: from_proto(proto) for name, proto in protos.items()}
+
+
 def from_proto(proto: Any) -> np.ndarray:
     """Unpacks a TensorProto into an array of its shape; strings become an object array of bytes.
 
@@ -162,14 +175,24 @@ def from_proto(proto: Any) -> np.ndarray:
     dtype = dtype_of_number(proto.dtype)
     shape = _shape(proto.tensor_shape)
     count = math.prod(shape)
-    if count * dtype.numpy.itemsize > MAX_TENSOR_BYTES:
-        raise TensorError(f"A tensor must have at most {MAX_TENSOR_BYTES:,} bytes. Received: shape {list(shape)}.")
+    _check_bytes(count * dtype.numpy.itemsize, f"A tensor of shape {list(shape)}")
     if proto.tensor_content:
         return _from_content(proto.tensor_content, dtype, shape)
     values = _field_values(proto, dtype)
     if len(values) > count:
         raise TensorError(f"A tensor of shape {list(shape)} must have {count} values. Received: {len(values)}.")
     return _reshaped(_repeat_last(values, count, dtype), shape)
+
+
+def _announced_bytes(proto: Any) -> int:
+    """What a tensor would take; of strings, what holds them."""
+    itemsize: int = dtype_of_number(proto.dtype).numpy.itemsize
+    return math.prod(_shape(proto.tensor_shape)) * itemsize
+
+
+def _check_bytes(size: int, what: str) -> None:
+    if size > MAX_TENSOR_BYTES:
+        raise TensorError(f"{what} must have at most {MAX_TENSOR_BYTES:,} bytes. Received: {size:,}.")
 
 
 def _shape(shape: Any) -> tuple[int, ...]:

@@ -71,9 +71,11 @@ class InterpreterPool:
         return threads, interpreter
 
     def map(self, work: Callable[[int, _Item], _Result], items: Sequence[_Item]) -> list[_Result]:
-        """Calls `work(index, item)` for each item, several at once; the first error is raised."""
-        if len(items) == 1:
-            return [work(0, items[0])]
+        """Calls `work(index, item)` for each item, several at once; the first error is raised.
+
+        The work is done by as many threads as may work at once, since each thread that ever decoded an image keeps some
+        memory for the next.
+        """
         return list(self._workers.map(work, range(len(items)), items))
 
     def close(self) -> None:

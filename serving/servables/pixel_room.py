@@ -14,13 +14,13 @@ class PixelRoom:
         Args:
             pixels: most at once, > 0; None is no bound.
         """
-        self._free = pixels
+        self._bounded, self._free = pixels is not None, pixels or 0
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
     def hold(self, pixels: int) -> Iterator[None]:
         """Holds room for so many pixels, which must not be more than there is in all."""
-        if self._free is None:
+        if not self._bounded:
             yield
             return
         with self._changed:

@@ -90,7 +90,9 @@ class SavedModelServable:
         with self._room.hold(check_headers(images, self._limits)):
             try:
                 return self._answer(signature, found, inputs, wanted)
-            except RequestError:
+            except RequestError as error:
+                if error.code == "UNAVAILABLE":
+                    raise
                 # Which image it was and why is not in TensorFlow's message; decoding them again here tells.
                 for index, image in enumerate(images):
                     decode(image, index=index, limits=self._limits)
@@ -98,7 +100,7 @@ class SavedModelServable:
 
     def close(self) -> None:
         """Closes the session, so that TensorFlow frees its variables."""
-        self._calls = {}
+        self._calls, self._batched = {}, {}
         self._session.close()
 
     def batch_sizes(self, signature: str) -> Sequence[int]:

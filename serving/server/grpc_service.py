@@ -21,7 +21,7 @@ from roadworthy.serving.server.observe import NOBODY, Call, Observers
 from roadworthy.serving.server.predict import answer
 from roadworthy.serving.server.work import Work, size_class
 from roadworthy.serving.status import CODE_NUMBERS, RequestError
-from roadworthy.serving.tensors import from_proto, to_proto
+from roadworthy.serving.tensors import from_protos, to_proto
 
 _LOG: Final = logging.getLogger(__name__)
 # Upstream takes messages of any size; a bound keeps one client from taking all memory.
@@ -233,7 +233,7 @@ def _predict(manager: Manager, request: Any, call: Call) -> Any:
     answered = answer(
         manager,
         spec=request.model_spec,
-        read_inputs=lambda _: {name: from_proto(tensor) for name, tensor in request.inputs.items()},
+        read_inputs=lambda _: from_protos(request.inputs),
         output_filter=request.output_filter,
         call=call,
     )

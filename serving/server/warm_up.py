@@ -16,7 +16,7 @@ from roadworthy.serving.errors import RoadworthyError, ServeError
 from roadworthy.serving.servables.base import Servable, find_signature
 from roadworthy.serving.server.examples import rows_of
 from roadworthy.serving.status import RequestError
-from roadworthy.serving.tensors import TensorError, from_proto
+from roadworthy.serving.tensors import TensorError, from_protos
 from roadworthy.serving.tfrecord import read_records
 
 WARM_UP_PATH: Final = "assets.extra/tf_serving_warmup_requests"
@@ -70,7 +70,7 @@ def _send(servable: Servable, log: Any) -> None:
         raise RequestError(f"Unsupported log_type for warmup: {kind}", code="UNIMPLEMENTED")
     request = getattr(log, kind).request
     if kind == "predict_log":
-        inputs = {name: from_proto(tensor) for name, tensor in request.inputs.items()}
+        inputs = from_protos(request.inputs)
         wanted = list(request.output_filter) or None
         _predict(servable, request.model_spec.signature_name or EXAMPLES_SIGNATURE, inputs, wanted)
         return

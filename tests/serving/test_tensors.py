@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from roadworthy.serving.protos import DATA_TYPES, TensorProto
-from roadworthy.serving.tensors import DTYPES, TensorError, from_proto, to_proto
+from roadworthy.serving.tensors import DTYPES, TensorError, from_proto, from_protos, to_proto
 
 NUMERIC = [dtype for name, dtype in DTYPES.items() if name != "string"]
 numbers = st.sampled_from(NUMERIC).flatmap(
@@ -107,7 +107,7 @@ def proto_of(dtype="DT_FLOAT", shape=(2,), **fields):
         (proto_of(tensor_content=b"123"), "must have 8 bytes. Received: 3"),
         (proto_of(float_val=[1, 2, 3]), "must have 2 values. Received: 3"),
         (proto_of(shape=(-1,)), "shape must be known"),
-        (proto_of(shape=(1 << 40,), float_val=[1]), "at most 536,870,912 bytes"),
+        (proto_of(shape=(1 << 40,), float_val=[1]), "at most 268,435,456 bytes"),
         (proto_of(shape=(1 << 62, 4, 1 << 62)), "at most"),
         (proto_of(shape=(0, 1 << 62, 1 << 62)), "numpy can hold"),
         (proto_of(shape=(1,) * 70), "numpy can hold"),
@@ -123,6 +123,14 @@ def proto_of(dtype="DT_FLOAT", shape=(2,), **fields):
 def test_a_malformed_proto_is_refused_with_its_reason(proto, message):
     with pytest.raises(TensorError, match=message):
         from_proto(proto)
+
+
+def test_what_the_tensors_of_a_request_announce_together_is_bounded_before_any_is_made():
+    # A quarter of it each, so that three would be made before the fifth is refused.
+    quarter = proto_of(shape=(1 << 24,), float_val=[1])
+    with pytest.raises(TensorError, match=r"tensors of a request must have at most .* Received: 335,544,320"):
+        from_protos({str(index): quarter for index in range(5)})
+    assert from_protos({"a": proto_of(float_val=[1]), "b": proto_of()})["a"].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("array", [np.array(["2020"], "M8[D]"), np.array([1, None], object)])

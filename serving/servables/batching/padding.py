@@ -42,12 +42,13 @@ def unpack_rows(batch: Sequence[Any], tensors: Sequence[Any]) -> list[Any]:
         [rows, …] for each tensor.
     """
     parts = [batch[start : start + _PACKED_PARTS] for start in range(0, len(batch), _PACKED_PARTS)]
-    return [_unpacked(*part, tensor) for part, tensor in zip(parts, tensors, strict=True)]
+    return [_unpacked(part, tensor) for part, tensor in zip(parts, tensors, strict=True)]
 
 
-def _unpacked(packed: Any, shapes: Any, fillers: Any, tensor: Any) -> Any:
+def _unpacked(part: Sequence[Any], tensor: Any) -> Any:
     import tensorflow as tf
 
+    packed, shapes, fillers = part
     largest = tf.reduce_max(shapes, axis=0)
 
     def row(one: tuple[Any, Any, Any]) -> Any:

@@ -59,7 +59,10 @@ class BatchedSignature:
         except tf.errors.OpError as error:
             if _UNLIKE in str(error.message) and "ConcatOp" not in str(error.message):
                 raise _unlike(self._signature) from error
-            return None
+        except (TypeError, ValueError):
+            # Arrays that are no tensors; alone it is said why.
+            pass
+        return None
 
     def _rows(self, arrays: Sequence[np.ndarray]) -> int:
         """How many rows a request has; messages are upstream's, from batching_session.cc and the scheduler."""
