@@ -1,12 +1,17 @@
 """Where a server listens: loopback unless told otherwise, and never on a port that is taken."""
 
 import errno
+import logging
+import resource
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.loopback import is_loopback
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def check_host(host: str, *, encrypted: bool = False, insecure: bool = False) -> None:
@@ -88,3 +93,13 @@ def listen_unix(path: Path) -> socket.socket:
 def address(host: str, port: int) -> str:
     """HOST:PORT, an IPv6 host in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def allow_open_files(count: int) -> None:
+    """Raises this process's own limit of open files to what so many connections need, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < count:
+        _LOG.warning("%d open files are allowed, %d connections may come to need more; see ulimit -n", wanted, count)

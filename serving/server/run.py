@@ -22,7 +22,7 @@ from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.metrics import CONTENT_TYPE, Metrics
 from roadworthy.serving.server.observe import Observer, Observers
 from roadworthy.serving.server.page.application import page_routes
-from roadworthy.serving.server.ports import check_host, check_ports, listen, listen_unix
+from roadworthy.serving.server.ports import allow_open_files, check_host, check_ports, listen, listen_unix
 from roadworthy.serving.server.readiness import LIVE_PATH, READY_PATH, Readiness, live
 from roadworthy.serving.server.rest_app import Application, RestApp, text_page
 from roadworthy.serving.server.rest_server import MAX_CONNECTIONS, RestServer, with_cors
@@ -38,6 +38,8 @@ MAX_REQUEST_BYTES: Final = 128 * 1024 * 1024
 DRAIN_S: Final = 30.0
 # As many of the longest requests may be coming in at a time.
 _INCOMING_REQUESTS: Final = 4
+# Models, logs and whatever libraries open, beside the connections.
+_OTHER_FILES: Final = 512
 _STDERR: Final = 2
 # What a shell adds to the number of the signal that ended a process.
 _BY_SIGNAL: Final = 128
@@ -109,6 +111,7 @@ def run_server(
         ServeError: a host beyond loopback without TLS or `insecure`, or a port in use.
     """
     log_to_stderr()
+    allow_open_files(2 * listening.max_connections + _OTHER_FILES)
     with _stop_signals() as stop, ModelServer(manager, listening, observers=observers) as server:
         on_ready(server.grpc_port, server.rest_port)
         stop.wait()

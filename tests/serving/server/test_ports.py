@@ -1,4 +1,6 @@
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -45,3 +47,15 @@ def test_a_host_that_is_not_of_this_machine_is_refused():
 def test_ipv6_hosts_stand_in_brackets():
     assert address("::1", 8500) == "[::1]:8500"
     assert address("127.0.0.1", 8500) == "127.0.0.1:8500"
+
+
+@pytest.mark.parametrize(("hard", "got", "warned"), [(4096, 3000, False), (1000, 1000, True)])
+def test_as_many_files_as_connections_need_may_be_open(hard, got, warned):
+    program = (
+        "import resource, sys\nfrom roadworthy.serving.server.ports import allow_open_files\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}))\nallow_open_files(3000)\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == got
+    assert ("ulimit -n" in done.stderr) is warned
