@@ -67,7 +67,8 @@ class RestConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes a connection in, or refuses one too many."""
-        super().connection_made(HeadWithBody(transport))  # type: ignore[arg-type]
+        self._answers = HeadWithBody(transport)
+        super().connection_made(self._answers)  # type: ignore[arg-type]
         self._began = self.loop.time()
         if len(self.connections) > self._max_connections:
             self._refuse(
@@ -94,7 +95,7 @@ class RestConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer is given."""
-        self.transport.flush()
+        self._answers.flush()
         super().on_response_complete()
 
     def on_headers_complete(self) -> None:
