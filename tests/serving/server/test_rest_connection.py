@@ -175,3 +175,24 @@ def test_requests_in_a_row_and_one_behind_the_other_are_answered(start, connect)
     connection = connect(start())
     connection.sendall((GET + b"\r\n") * 3 + GET + b"Connection: close\r\n\r\n")
     assert answer(connection).count(b"HTTP/1.1 200") == 4
+
+
+def test_head_and_body_come_in_one_piece_and_a_head_alone_comes_too(start, connect):
+    connection = connect(start())
+    pieces = []
+    for verb in (b"GET", b"HEAD", b"GET"):
+        connection.sendall(verb + b" /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        pieces.append(connection.recv(65536))
+
+    assert [status(piece) for piece in pieces] == [200] * 3
+    assert [piece.endswith(b"ok\n") for piece in pieces] == [True, False, True]
+
+
+def test_the_word_to_go_on_with_a_body_does_not_wait_for_the_answer(start, connect):
+    connection = connect(start())
+    connection.sendall(
+        b"POST /v1/models/m:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    )
+    assert connection.recv(1000).startswith(b"HTTP/1.1 100")
+    connection.sendall(b"{}")
+    assert status(connection.recv(1000)) == 404
