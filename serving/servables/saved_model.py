@@ -1,6 +1,8 @@
 """SavedModels on TensorFlow's runtime, which is imported when the first one is opened."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,6 +72,12 @@ class SavedModelServable:
             self._session.close()
             raise ServeError(f"{version_dir} must be a SavedModel. Received: {first_line(error)}") from error
         self._calls: dict[tuple[str, tuple[str, ...]], Callable[..., list[Any]]] = {}
+        self._calls_lock = threading.Lock()
+        # TensorFlow optimises the graph for each callable; a version's first requests must not wait for that.
+        for name in self._signatures.keys() - self._batched.keys():
+            # One that can't run is told to whoever asks for it.
+            with suppress(self._tf.errors.OpError):
+                self._call(name, tuple(self._signatures[name].outputs))
 
     @property
     def signatures(self) -> Mapping[str, Signature]:
@@ -110,9 +118,12 @@ class SavedModelServable:
     def _call(self, name: str, wanted: tuple[str, ...]) -> Callable[..., list[Any]]:
         """The session's callable from a signature's inputs, in their order, to the outputs wanted."""
         if (name, wanted) not in self._calls:
-            outputs = self._signatures[name].outputs
-            fetched = [outputs[output].tensor for output in wanted]
-            self._calls[(name, wanted)] = self._callable(self._signatures[name], fetched, _IN_CALLER_THREAD)
+            with self._calls_lock:
+                # Of requests that come at once, one makes it and the others wait.
+                if (name, wanted) not in self._calls:
+                    outputs = self._signatures[name].outputs
+                    fetched = [outputs[output].tensor for output in wanted]
+                    self._calls[(name, wanted)] = self._callable(self._signatures[name], fetched, _IN_CALLER_THREAD)
         return self._calls[(name, wanted)]
 
     def _batch(self, batching: Batching) -> dict[str, BatchedSignature]:

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import grpc
@@ -23,6 +22,7 @@ SWAPS, ROUNDS = 200, 4
 QUIET_S: Final = 8.0
 PER_S: Final = 100.0
 _BASE: Final = ROOT / "runs" / "bench-serving" / "swaps"
+_ASIDE: Final = _BASE.with_name("swaps-aside")
 _FLAGS: Final = ("--file_system_poll_wait_seconds=0.1",)
 _LOOK_S: Final = 0.02
 _SWAP_S: Final = 30.0
@@ -45,15 +45,18 @@ class History:
 def run(say: Say) -> Result:
     """Rows and claims."""
     served, prepared = versions(SWAPS + 1)
-    shutil.rmtree(_BASE, ignore_errors=True)
+    for folder in (_BASE, _ASIDE):
+        shutil.rmtree(folder, ignore_errors=True)
+    _BASE.mkdir(parents=True)
+    shutil.copytree(prepared, _ASIDE)
     history = History()
-    _place(prepared, 1, history)
+    _place(1, history)
     served = served.at(_BASE)
     running = start_ours(served, flags=_FLAGS)
     with running.process:
         say(f"our server answers right after {running.wait(served):.1f} s")
         history.served[1] = time.monotonic()
-        quiet, swapping = asyncio.run(in_rounds(running, prepared, history, say=say))
+        quiet, swapping = asyncio.run(in_rounds(running, history, say=say))
     rows = [
         {"load": load, "transport": transport, "requests": len(of), "p99_ms": p99_ms(of), "failures": failures(of)}
         for load, outcomes in (("quiet", quiet), ("swaps", swapping))
@@ -73,9 +76,7 @@ def run(say: Say) -> Result:
     }
 
 
-async def in_rounds(
-    running: Running, prepared: Path, history: History, *, say: Say
-) -> tuple[list[Outcome], list[Outcome]]:
+async def in_rounds(running: Running, history: History, *, say: Say) -> tuple[list[Outcome], list[Outcome]]:
     """Quiet times and swaps in turns, under the same load over both transports; the outcomes of each."""
     quiet: list[Outcome] = []
     swapping: list[Outcome] = []
@@ -83,7 +84,7 @@ async def in_rounds(
         say(f"round {number + 1} of {ROUNDS}")
         quiet += await under_load(running.targets, asyncio.sleep(QUIET_S))
         first = 2 + number * SWAPS // ROUNDS
-        swapping += await under_load(running.targets, _swaps(running, prepared, history, first, SWAPS // ROUNDS))
+        swapping += await under_load(running.targets, _swaps(running, history, first, SWAPS // ROUNDS))
     return quiet, swapping
 
 
@@ -120,11 +121,11 @@ def is_wrong(outcome: Outcome, history: History) -> bool:
     return response.model_spec.version.value != version or not history.allows(version, outcome)
 
 
-async def _swaps(running: Running, prepared: Path, history: History, first: int, count: int) -> None:
+async def _swaps(running: Running, history: History, first: int, count: int) -> None:
     address = next(target for target in running.targets if target.transport == "gRPC").url.split("/")[2]
     async with grpc.aio.insecure_channel(address) as channel:
         for version in range(first, first + count):
-            _place(prepared, version, history)
+            _place(version, history)
             async with asyncio.timeout(_SWAP_S):
                 while not await _is_available(channel, version):
                     await asyncio.sleep(_LOOK_S)
@@ -141,10 +142,7 @@ async def _is_available(channel: grpc.aio.Channel, version: int) -> bool:
     return any(status.version == version and status.state == _AVAILABLE for status in statuses)
 
 
-def _place(prepared: Path, version: int, history: History) -> None:
-    """Puts a version in place as a pusher does: copied aside, then renamed."""
-    _BASE.mkdir(parents=True, exist_ok=True)
-    aside = _BASE.with_name("swaps-aside")
-    shutil.copytree(prepared / str(version), aside)
+def _place(version: int, history: History) -> None:
+    """Puts a version in place as a pusher does, by a rename."""
     history.placed[version] = time.monotonic()
-    aside.rename(_BASE / str(version))
+    (_ASIDE / str(version)).rename(_BASE / str(version))

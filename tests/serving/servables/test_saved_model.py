@@ -1,5 +1,8 @@
 """SavedModels of any maker, not only ours."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -9,7 +12,7 @@ from roadworthy.serving.status import RequestError
 
 
 @pytest.fixture(scope="module")
-def add(tmp_path_factory):
+def add_dir(tmp_path_factory):
     """A SavedModel without a card: two named inputs, two outputs, and a scalar string."""
     import tensorflow as tf
 
@@ -21,7 +24,12 @@ def add(tmp_path_factory):
     folder = tmp_path_factory.mktemp("add") / "1"
     module = Add()
     tf.saved_model.save(module, str(folder), signatures=module.add)
-    servable = open_servable(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def add(add_dir):
+    servable = open_servable(add_dir)
     yield servable
     servable.close()
 
@@ -74,3 +82,47 @@ def test_image_bounds_are_checked_before_tensorflow_sees_the_bytes(careless, png
     assert answer["length"].tolist() == [len(png)]
     with pytest.raises(RequestError, match=r"image 1 of the request: .* Received: 30,000 x 30,000"):
         careless.predict("image_bytes", {"image_bytes": np.array([png, png_bomb()], dtype=object)})
+
+
+@pytest.fixture
+def made_ready(monkeypatch) -> list[object]:
+    """What TensorFlow made ready to be called, which takes it long."""
+    import tensorflow as tf
+
+    session, ready = tf.compat.v1.Session, []
+    make = session._make_callable_from_options
+    monkeypatch.setattr(
+        session, "_make_callable_from_options", lambda self, options: ready.append(options) or make(self, options)
+    )
+    return ready
+
+
+def ask_at_once(servable, *, outputs=None, times: int = 8) -> list[dict]:
+    all_there = threading.Barrier(times)
+
+    def ask(_: int) -> dict:
+        all_there.wait()
+        ones = np.ones((1, 2), np.float32)
+        return servable.predict("serving_default", {"a": ones, "b": ones}, outputs)
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(ask, range(times)))
+
+
+def test_the_first_requests_of_a_version_find_it_ready(add_dir, made_ready):
+    servable = open_servable(add_dir)
+    before = len(made_ready)
+
+    answers = ask_at_once(servable)
+
+    assert len(made_ready) == before
+    assert all(answer["total"].tolist() == [[2, 2]] for answer in answers)
+
+
+def test_outputs_that_are_wanted_at_once_for_the_first_time_are_made_ready_once(add_dir, made_ready):
+    servable = open_servable(add_dir)
+    before = len(made_ready)
+
+    ask_at_once(servable, outputs=["total"])
+
+    assert len(made_ready) == before + 1
