@@ -17,7 +17,6 @@ from roadworthy.serving.server.text_proto import read_text_proto
 from roadworthy.serving.server.watched import Watched
 
 if TYPE_CHECKING:
-    import grpc
     from cryptography.x509 import Certificate
 
 _LOG: Final = logging.getLogger(__name__)
@@ -103,16 +102,6 @@ class Tls:
         # Called for every handshake, whether the client names a host or not.
         context.sni_callback = renew
         return context
-
-    def grpc_credentials(self) -> "grpc.ServerCredentials":
-        """Credentials for a gRPC server, whose handshakes use the newest identity."""
-        import grpc
-
-        def configuration() -> grpc.ServerCertificateConfiguration:
-            newest = self._identity()
-            return grpc.ssl_server_certificate_configuration([(newest.key, newest.certificates)], newest.client_ca)
-
-        return grpc.dynamic_ssl_server_credentials(configuration(), configuration, bool(self._asks_clients))
 
     def _read_alike(self) -> Identity:
         identity = self._read()

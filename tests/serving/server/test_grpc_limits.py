@@ -1,6 +1,7 @@
 """What a client may cost over gRPC, and which code it gets for more."""
 
 import socket
+import threading
 import time
 
 import grpc
@@ -82,14 +83,24 @@ def test_whoever_speaks_no_http2_is_hung_up_on(start, content):
         assert hung_up(connection)
 
 
-def begin(connection, body):
-    """Sends the head of a request and the beginning of its body; gives the answer's headers when they are there."""
+def begin(connection, body, *, then=None):
+    """Sends the head of a request and the beginning of its body; gives the answer's headers when they are there.
+
+    What comes `then`: something is done, and a second later the rest of the body is sent.
+    """
     http2 = ngh2.Connection(ngh2.Role.CLIENT, ngh2.Configuration())
     http2.initiate_connection()
     head = [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"x"), (b":path", STATUS.encode())]
     stream = http2.send_request([*head, (b"content-type", b"application/grpc"), (b"te", b"trailers")])
     http2.send_data(stream, body)
     connection.sendall(http2.data_to_send(1 << 16))
+    if then is not None:
+        do, rest = then
+        time.sleep(0.2)
+        do()
+        time.sleep(1)
+        http2.send_data(stream, rest, end_stream=True)
+        connection.sendall(http2.data_to_send(1 << 16))
     while data := connection.recv(65536):
         http2.receive_data(data)
         for event in http2.events():
@@ -122,3 +133,14 @@ def test_a_connection_too_many_is_closed_and_room_comes_back(start):
             assert hung_up(second)
     time.sleep(0.1)
     assert code(server) == "INVALID_ARGUMENT"
+
+
+def test_a_request_that_is_coming_in_when_the_server_stops_is_answered():
+    server = ModelServer(Manager.of_models([]), Listening(grpc_port=0, rest_port=None)).__enter__()
+    stopping = threading.Thread(target=server.__exit__)
+    with connect(server) as connection:
+        answer = begin(connection, b"\x00\x00\x00\x00", then=(stopping.start, b"\x00"))
+    stopping.join(10)
+    assert not stopping.is_alive()
+    # It names no model, but it is an answer.
+    assert answer[b"grpc-status"] == b"3"

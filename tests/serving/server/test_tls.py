@@ -4,10 +4,8 @@ import logging
 import os
 import ssl
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from socket import create_connection, create_server
 
-import grpc
 import pytest
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -154,53 +152,14 @@ def test_mutual_tls_lets_in_only_clients_of_the_authority(authority, files, hand
             handshake(server, wrong)
 
 
-@pytest.fixture
-def ask_grpc():
-    """Asks a gRPC server that echoes under credentials, as a client with others."""
-    echo = grpc.method_handlers_generic_handler(
-        "echo", {"Echo": grpc.unary_unary_rpc_method_handler(lambda body, _: body)}
-    )
-    running = []
-
-    def server(credentials):
-        started = grpc.server(ThreadPoolExecutor(1), handlers=[echo])
-        port = started.add_secure_port("127.0.0.1:0", credentials)
-        started.start()
-        running.append(started)
-
-        def ask(**client):
-            with grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(**client)) as channel:
-                return channel.unary_unary("/echo/Echo")(b"hello", timeout=5)
-
-        return ask
-
-    yield server
-    for started in running:
-        started.stop(None)
-
-
-def test_grpc_follows_the_files_too(authority, files, ask_grpc, tmp_path):
-    paths, later = files(), Authority(tmp_path, "later")
-    tls = following(lambda: read_pem_files(**paths), [paths["key"], paths["certificate"]])
-    ask = ask_grpc(tls.grpc_credentials())
-
-    assert ask(root_certificates=authority.certificate) == b"hello"
-    files(later.pair())
-    assert ask(root_certificates=later.certificate) == b"hello"
-    with pytest.raises(grpc.RpcError):
-        ask(root_certificates=authority.certificate)
-
-
-def test_an_ssl_config_file_is_read_as_by_tf_serving(authority, tmp_path, ask_grpc):
-    pair, client, path = authority.pair(), authority.pair("ci"), tmp_path / "ssl.config"
+def test_an_ssl_config_file_is_read_as_by_tf_serving(authority, tmp_path, handshake):
+    pair, path = authority.pair(), tmp_path / "ssl.config"
     write_ssl_config(path, pair, client_verify="true", custom_ca=authority.certificate)
-    ask = ask_grpc(Tls.of_config_file(path).grpc_credentials())
+    server = Tls.of_config_file(path).ssl_context("h2")
 
-    given = {"private_key": client.key, "certificate_chain": client.certificate}
-    assert ask(root_certificates=authority.certificate, **given) == b"hello"
-    with pytest.raises(grpc.RpcError) as refused:
-        ask(root_certificates=authority.certificate)
-    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert handshake(server, client_context(authority, authority.pair("ci"), tmp_path)) == der(pair)
+    with pytest.raises(OSError, match=r"alert|reset"):
+        handshake(server, client_context(authority))
 
 
 def write_ssl_config(path, pair, *, client_verify="false", custom_ca=b""):
@@ -214,14 +173,14 @@ def write_ssl_config(path, pair, *, client_verify="false", custom_ca=b""):
     path.chmod(0o600)
 
 
-def test_asking_for_certificates_of_clients_can_not_begin_or_end_unnoticed(authority, tmp_path, ask_grpc, caplog):
+def test_asking_for_certificates_of_clients_can_not_begin_or_end_unnoticed(authority, tmp_path, handshake, caplog):
     path, pair = tmp_path / "ssl.config", authority.pair()
     write_ssl_config(path, pair, client_verify="true", custom_ca=authority.certificate)
-    ask = ask_grpc(following(lambda: read_ssl_config(path), [path]).grpc_credentials())
+    server = following(lambda: read_ssl_config(path), [path]).ssl_context("h2")
     write_ssl_config(path, pair)
 
-    with pytest.raises(grpc.RpcError):
-        ask(root_certificates=authority.certificate)
+    with pytest.raises(OSError, match=r"alert|reset"):
+        handshake(server, client_context(authority))
     assert "client_verify can't change while it serves" in caplog.text
 
 
