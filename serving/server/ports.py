@@ -69,17 +69,15 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
 
 
 def listen_unix(path: Path) -> socket.socket:
-    """A socket bound to a path; one that a server before left there is replaced.
+    """A socket bound to a path; as with TF Serving, one that is there is replaced, also while a server answers on it.
 
     Raises:
-        ServeError: the path can't be used, or a server still answers there.
+        ServeError: the path can't be used, or something else is there.
     """
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        if path.is_socket() and bound.connect_ex(str(path)) != 0:
+        if path.is_socket():
             path.unlink()
-        bound.close()
-        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         bound.bind(str(path))
         bound.listen()
     except OSError as error:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from roadworthy.serving.errors import ServeError
-from roadworthy.serving.server.ports import address, check_host, check_ports, listen
+from roadworthy.serving.server.ports import address, check_host, check_ports, listen, listen_unix
 
 
 @pytest.fixture
@@ -59,3 +59,20 @@ def test_as_many_files_as_connections_need_may_be_open(hard, got, warned):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(done.stdout) == got
     assert ("ulimit -n" in done.stderr) is warned
+
+
+def test_a_unix_socket_goes_to_the_server_that_asked_last(tmp_path):
+    path = tmp_path / "grpc.sock"
+    with listen_unix(path) as first, listen_unix(path) as second, socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        first.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            first.accept()
+        second.accept()[0].close()
+
+
+def test_a_file_is_no_place_for_a_unix_socket(tmp_path):
+    (tmp_path / "notes").write_text("keep me")
+    with pytest.raises(ServeError, match="must be a path that is free"):
+        listen_unix(tmp_path / "notes")
+    assert (tmp_path / "notes").read_text() == "keep me"
