@@ -1,7 +1,7 @@
 # Every target sets the machine up first; where that is done it costs nothing.
 PYTHON_BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test bench-compress bench-serving bench-bridge format lock docs clean
+.PHONY: help setup demo check test bench-compress bench-serving bench-bridge fuzz-serving format lock docs clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -29,6 +29,9 @@ bench-serving: setup ## Serving's claims on real servers: tables, and runs/bench
 
 bench-bridge: setup ## The large networks of keras.applications over the bridge; the others are in make test.
 	$(PYTHON_BIN)/pytest -m large tests/models/bridge
+
+fuzz-serving: setup ## Ten thousand random requests over each transport at a real server; make test sends five hundred.
+	$(PYTHON_BIN)/pytest -m fuzz tests/serving/faults
 
 format: setup ## Formats and sorts.
 	$(PYTHON_BIN)/ruff format .

@@ -51,6 +51,8 @@ def read_example(value: Any, example: Any) -> None:
     if not isinstance(value, dict):
         raise RequestError(f"Example must be JSON object but got JSON {_json_type(value)}")
     for name, content in value.items():
+        if not name.isascii() and name != name.encode(errors="replace").decode():
+            raise RequestError(f"Feature: {name!r} must be a text.")
         feature = example.features.feature[name]
         values = content if isinstance(content, list) else [content]
         kinds = [_kind(name, one) for one in values]

@@ -164,7 +164,11 @@ def write_tensor(array: np.ndarray, name: str) -> Any:
 
 def write_json(body: Any) -> bytes:
     """Serializes a document; NaN and Infinity are written as such tokens, whole floats with `.0`."""
-    return _WRITER.encode(body).encode()
+    try:
+        return _WRITER.encode(body).encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which a message of ours may quote, is no UTF-8 but can be escaped.
+        return json.dumps(body).encode()
 
 
 def _is_named(value: Any) -> bool:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from roadworthy.serving.errors import RoadworthyError, ServeError
+from roadworthy.serving.errors import ServeError
 from roadworthy.serving.repository import MODEL_NAME, version_dirs
 from roadworthy.serving.servables.base import Servable
 from roadworthy.serving.servables.open import open_servable
+from roadworthy.serving.server.folder import load, stamp_of
 from roadworthy.serving.server.model_config import Logging, ModelConfig
 from roadworthy.serving.server.version import State, Version
 from roadworthy.serving.server.warm_up import warm_up
@@ -69,6 +70,7 @@ class Manager:
         self._loading = loading
         self._configs: dict[str, ModelConfig] = {}
         self._models: dict[str, dict[int, Version]] = {}
+        self._troubles: dict[str, str] = {}
         # Guards the dicts' shape; loads and unloads happen outside it, so requests never wait for them.
         self._lock = threading.Lock()
         # One look at a time: a reload waits for the poller's.
@@ -237,11 +239,20 @@ class Manager:
 
     def _poll_forever(self) -> None:
         while not self._stopping.wait(self._loading.poll_interval_s):
-            self.poll()
+            try:
+                self.poll()
+            except Exception:
+                # Whatever it is, the next version must still be found.
+                _LOG.exception("models can't be looked for, what is loaded stays")
 
     def _align(self, name: str, config: ModelConfig | None) -> None:
         """Loads the versions wanted, then unloads the others; those stay while none of the wanted can be loaded."""
-        on_disk = {} if config is None else version_dirs(config.base_path)
+        try:
+            on_disk = {} if config is None else version_dirs(config.base_path)
+        except OSError as error:
+            self._tell_once(name, f"versions can't be looked for, what is loaded stays: {error}")
+            return
+        self._tell_once(name, "")
         wanted = set() if config is None else config.policy.choose(on_disk)
         # The newest first: the moment it is there, requests for the latest go to it.
         loaded = [self._available(name, number, on_disk[number]) for number in sorted(wanted, reverse=True)]
@@ -263,13 +274,13 @@ class Manager:
 
     def _load(self, name: str, version: Version) -> bool:
         """Loads a version unless its last failure is too fresh; says whether it is available now."""
-        if time.monotonic() < version.retry_at:
+        if time.monotonic() < version.retry_at and not version.changed_since_failure():
             return False
-        version.state = State.LOADING
+        version.state, version.stamp = State.LOADING, stamp_of(version.path)
         try:
-            _check_place(version.path)
-            version.serve(_warm(self._loading.open_version(version.path), version.path))
-        except (RoadworthyError, OSError, RuntimeError, ValueError, MemoryError) as error:
+            version.serve(_warm(load(version.path, open_version=self._loading.open_version), version.path))
+        except Exception as error:
+            # Whatever is in a folder, it is that folder's fault, and the others are served.
             self._report_failure(name, version, error)
             return False
         _LOG.info("%s version %d: available", name, version.number)
@@ -279,9 +290,15 @@ class Manager:
         version.attempts += 1
         wait_s = self._loading.retry_after_s(version.attempts)
         version.retry_at = time.monotonic() + wait_s
-        version.error, version.state = str(error), State.END
+        version.error, version.state = str(error) or type(error).__name__, State.END
         again = "not tried again" if math.isinf(wait_s) else f"next try in {wait_s:.0f} s"
-        _LOG.error("%s version %d can't be loaded, %s: %s", name, version.number, again, error)
+        _LOG.error("%s version %d can't be loaded, %s: %s", name, version.number, again, version.error)
+
+    def _tell_once(self, name: str, trouble: str) -> None:
+        """Logs what is wrong with a model's folder, unless that was the last thing said of it."""
+        if trouble and self._troubles.get(name) != trouble:
+            _LOG.warning("%s: %s", name, trouble)
+        self._troubles[name] = trouble
 
     def _unload(self, name: str, version: Version) -> None:
         if version.state is State.AVAILABLE:
@@ -301,17 +318,8 @@ def _models_below(model_root: Path) -> list[ModelConfig]:
     return [
         ModelConfig(child.name, child)
         for child in model_root.iterdir()
-        if child.is_dir() and MODEL_NAME.fullmatch(child.name)
+        if MODEL_NAME.fullmatch(child.name) and child.is_dir() and child.resolve().parent == model_root.resolve()
     ]
-
-
-def _check_place(version_dir: Path) -> None:
-    """Refuses a version that is really somewhere else: whoever may write a link must not choose what is loaded."""
-    if version_dir.resolve().parent != version_dir.parent.resolve():
-        raise ServeError(
-            f"{version_dir} must be a folder of its model. Received: a link to {version_dir.resolve()}. "
-            "Push the version itself."
-        )
 
 
 def _asked(spec: Any) -> tuple[str, int | None]:

@@ -105,15 +105,18 @@ class ConfigFile:
         self._poll_interval_s = poll_interval_s
         self._configs = read_config_file(path)
         self._read_at = time.monotonic()
+        self._trouble = ""
 
     def __call__(self) -> tuple[ModelConfig, ...]:
         """The models as the file last said it."""
         if self._poll_interval_s and time.monotonic() >= self._read_at + self._poll_interval_s:
             self._read_at = time.monotonic()
             try:
-                self._configs = read_config_file(self._path)
+                self._configs, self._trouble = read_config_file(self._path), ""
             except ServeError as error:
-                _LOG.error("the models stay as they were: %s", error)
+                if str(error) != self._trouble:
+                    _LOG.error("the models stay as they were: %s", error)
+                self._trouble = str(error)
         return self._configs
 
 
@@ -175,7 +178,7 @@ def _model(message: Any) -> ModelConfig:
             f"model_platform of {message.name} must be {_PLATFORM}. Received: {message.model_platform}.",
         )
     path = Path(message.base_path)
-    if not path.is_absolute():
+    if not path.is_absolute() or "\0" in message.base_path:
         raise RequestError(
             f"Expected model {message.name} to have an absolute path or URI; got base_path()={message.base_path}"
         )

@@ -37,9 +37,11 @@ MAX_BODY_BYTES: Final = 128 * 1024 * 1024
 _SMALL_BYTES: Final = 64 * 1024
 # Upstream: tensorflow_serving/model_servers/http_rest_api_handler.cc. The path comes URL-decoded.
 _TARGET: Final = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-_ASK: Final = re.compile(_TARGET + r":(?P<method>predict|classify|regress)", re.IGNORECASE)
-_DESCRIBE: Final = re.compile(_TARGET + r"(?P<metadata>/metadata)?", re.IGNORECASE)
-_BARE: Final = re.compile(r"/v1/models/?", re.IGNORECASE)
+# Of letters and digits only ASCII's: a Kelvin sign is no k, and Arabic digits are no version.
+_FLAGS: Final = re.IGNORECASE | re.ASCII
+_ASK: Final = re.compile(_TARGET + r":(?P<method>predict|classify|regress)", _FLAGS)
+_DESCRIBE: Final = re.compile(_TARGET + r"(?P<metadata>/metadata)?", _FLAGS)
+_BARE: Final = re.compile(r"/v1/models/?", _FLAGS)
 _PREFIX: Final = "/v1/models/"
 _INT64_MAX: Final = 2**63 - 1
 # zlib's window bits for gzip's header and trailer.

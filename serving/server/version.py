@@ -5,6 +5,7 @@ from enum import Enum
 from pathlib import Path
 
 from roadworthy.serving.servables.base import Servable
+from roadworthy.serving.server.folder import Stamp, stamp_of
 
 
 class State(Enum):
@@ -24,6 +25,7 @@ class Version:
         error: why the last load failed; None when it did not.
         attempts: loads tried since the last that succeeded.
         retry_at: when a failed load is tried again, seconds of `time.monotonic`.
+        stamp: its files when the last load began.
     """
 
     def __init__(self, number: int, path: Path) -> None:
@@ -33,6 +35,7 @@ class Version:
         self.error: str | None = None
         self.attempts = 0
         self.retry_at = 0.0
+        self.stamp: Stamp = frozenset()
         self.servable: Servable | None = None
         self._requests = 0
         self._changed = threading.Condition()
@@ -51,6 +54,10 @@ class Version:
             self._requests -= 1
             if self.state is not State.AVAILABLE:
                 self._changed.notify_all()
+
+    def changed_since_failure(self) -> bool:
+        """Whether its files are others now, so that a load that failed may succeed: it was still being copied."""
+        return stamp_of(self.path) != self.stamp
 
     def serve(self, servable: Servable) -> None:
         """Lets requests in."""
