@@ -1,23 +1,28 @@
 """A version folder as the server finds it: whether it is where it should be, and whether it still changes."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from roadworthy.serving.contract import LITERT_FILE, SAVED_MODEL_FILE
+from roadworthy.serving.contract import LITERT_FILE
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.manifest import MANIFEST_FILE
 from roadworthy.serving.servables.base import Servable
-from roadworthy.serving.servables.open import open_servable
 from roadworthy.serving.servables.litert_trial import try_out
+from roadworthy.serving.servables.open import open_servable
 
 Stamp = frozenset[tuple[str, int, int]]
 
 
-def load(version_dir: Path) -> Servable:
+def load(version_dir: Path, *, open_version: Callable[[Path], Servable] = open_servable) -> Servable:
     """Opens a version folder that may hold anything, and may change meanwhile.
 
     Without a manifest nothing tells a whole folder from one that is still being copied but that it stays as it is, and
     nothing vouches for a LiteRT file, so that one is tried out first.
+
+    Args:
+        version_dir: the folder.
+        open_version: loads what is in it.
 
     Raises:
         ServeError: the folder or something in it is really somewhere else, changes while it is loaded, or can't be
@@ -25,11 +30,11 @@ def load(version_dir: Path) -> Servable:
     """
     check_place(version_dir)
     if (version_dir / MANIFEST_FILE).exists():
-        return open_servable(version_dir)
+        return open_version(version_dir)
     before = stamp_of(version_dir)
-    if (version_dir / LITERT_FILE).is_file() and not (version_dir / SAVED_MODEL_FILE).is_file():
+    if (version_dir / LITERT_FILE).is_file():
         try_out(version_dir / LITERT_FILE)
-    servable = open_servable(version_dir)
+    servable = open_version(version_dir)
     if stamp_of(version_dir) != before:
         servable.close()
         raise ServeError(f"{version_dir} must not change while it is loaded. Received: other files than before.")

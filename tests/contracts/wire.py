@@ -1,5 +1,6 @@
 """Clients that send any bytes at all, and read what a server makes of them."""
 
+import contextlib
 import re
 import socket
 
@@ -11,26 +12,36 @@ from roadworthy.serving.server.grpc_wire import framed
 PATIENCE_S = 60.0
 
 
-def exchanged(port: int, sent: bytes) -> bytes:
-    """All that a server says to some bytes, after which the client says no more.
+def exchanged(port: int, sent: bytes, *, quiet_s: float = 1.0) -> bytes:
+    """All that a server says to some bytes.
+
+    Args:
+        port: of the server.
+        sent: the bytes.
+        quiet_s: once the server said nothing for so long, the client says that it has no more to say.
 
     Raises:
         TimeoutError: the server neither hangs up nor says anything for a long time.
     """
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
-        try:
+        # The server may have had enough already.
+        with contextlib.suppress(ConnectionError):
             client.sendall(sent)
-            client.shutdown(socket.SHUT_WR)
-        except (ConnectionError, OSError):
-            # The server has had enough already.
-            pass
         heard = bytearray()
-        try:
-            while chunk := client.recv(1 << 16):
-                heard += chunk
-        except ConnectionError:
-            pass
+        with contextlib.suppress(ConnectionError):
+            client.settimeout(quiet_s)
+            try:
+                _read(client, heard)
+            except TimeoutError:
+                client.settimeout(PATIENCE_S)
+                client.shutdown(socket.SHUT_WR)
+                _read(client, heard)
     return bytes(heard)
+
+
+def _read(client: socket.socket, heard: bytearray) -> None:
+    while chunk := client.recv(1 << 16):
+        heard += chunk
 
 
 def http_statuses(answer: bytes) -> list[int]:

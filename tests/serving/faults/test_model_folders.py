@@ -2,14 +2,16 @@
 
 import os
 import shutil
-import sys
 import time
 
 import pytest
 
 from roadworthy.serving.manifest import write_manifest
 from roadworthy.serving.server.manager import Loading, Manager
+from roadworthy.serving.server.model_config import ModelConfig
 from roadworthy.serving.server.version import State
+
+from .conftest import COMMAND
 
 # A load that failed is not tried again by the clock here.
 NEVER = Loading(poll_interval_s=0.01, retries=0, retry_interval_s=3600)
@@ -128,8 +130,6 @@ def test_a_version_swapped_for_a_link_while_it_is_served_stays_what_it_was(root,
 
 
 def test_a_model_whose_folder_is_a_file_or_a_loop_of_links_keeps_no_other_from_being_served(root, colour, caplog):
-    from roadworthy.serving.server.model_config import ModelConfig
-
     (root / "a-file").touch()
     (root / "b-loop").symlink_to("b-loop")
     names = ("a-file", "b-loop", "colour")
@@ -142,7 +142,6 @@ def test_a_model_whose_folder_is_a_file_or_a_loop_of_links_keeps_no_other_from_b
     manager.stop()
 
 
-COMMAND = (sys.executable, "-m", "roadworthy.serving.server.main")
 # Root reads everything unless it can't override permissions.
 AS_ANYONE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 
