@@ -10,6 +10,7 @@ import numpy as np
 from bench.claims import ROOT
 from contracts.pictures import encode, pixels
 from roadworthy.serving.contract import IMAGE_INPUT, IMAGE_SIGNATURE, SCORES, ModelCard
+from roadworthy.serving.manifest import write_manifest
 
 FOLDER: Final = ROOT / "runs" / "bench-serving" / "models"
 FEATURES, HIDDEN, VALUES = 8, 32, 4
@@ -86,6 +87,8 @@ def lite0_int8(*, side: int) -> Served:
             [pixels(seed, height=side, width=side)[None].astype(np.float32)] for seed in range(16)
         )
         export_litert(converter.convert(), _card(side), base / "1")
+        # As a push leaves it: without, the server would try the file in another process first.
+        write_manifest(base / "1")
     return _served(base, IMAGE_SIGNATURE, IMAGE_INPUT, photo(side), SCORES)
 
 

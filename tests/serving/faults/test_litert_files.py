@@ -63,9 +63,7 @@ def test_a_file_that_does_not_come_to_an_end_is_refused(version):
 
 def test_litert_says_why_it_refuses_a_file(version):
     write(version, b"????TFL3")
-    with pytest.raises(
-        ServeError, match=r"model.tflite must be a whole LiteRT model. Received: The model is not"
-    ):
+    with pytest.raises(ServeError, match=r"model.tflite must be a whole LiteRT model. Received: The model is not"):
         try_out(version / "model.tflite")
 
 
