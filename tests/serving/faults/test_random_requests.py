@@ -143,12 +143,14 @@ def test_reloads_survive(server):
     check_it_goes_on(server, server.rss_mb())
 
 
+# A connection that is closed after the answer saves waiting for its end.
+REST = b" HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: %d\r\n"
 HEADS = (
-    b"POST /v1/models/half:predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n",
-    b"POST /v1/models/half/versions/123:%%70redict HTTP/1.1\r\nhost: a\r\naccept: */*\r\ncontent-length: %d\r\n\r\n",
-    b"POST /v1/models/half:classify HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: %d\r\n\r\n",
-    b"POST /v1/models/colour:predict HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: %d\r\n\r\n",
-    b"GET /v1/models/half/metadata HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n",
+    b"POST /v1/models/half:predict" + REST + b"content-type: application/json\r\n\r\n",
+    b"POST /v1/models/half/versions/123:%%70redict" + REST + b"\r\n",
+    b"POST /v1/models/half:classify" + REST + b"\r\n",
+    b"POST /v1/models/colour:predict" + REST + b"expect: 100-continue\r\n\r\n",
+    b"GET /v1/models/half/metadata" + REST + b"\r\n",
 )
 BODIES = (
     json.dumps({"instances": [1.0, 2.5, float("nan")], "signature_name": "serving_default"}).encode(),
