@@ -7,6 +7,7 @@ import time
 import pytest
 
 from roadworthy.serving.errors import ServeError
+from roadworthy.serving.manifest import write_manifest
 from roadworthy.serving.server.manager import Loading, Manager
 from roadworthy.serving.server.version import State
 from roadworthy.serving.status import RequestError
@@ -169,6 +170,7 @@ def test_a_root_that_is_away_for_a_moment_leaves_what_is_loaded(root, tmp_path, 
 
 
 def test_only_so_many_versions_that_are_over_are_remembered(root, exported, manager):
+    write_manifest(root / "small" / "1")
     for number in range(1, 22):
         if number > 1:
             (root / "small" / str(number - 1)).rename(root / "small" / str(number))
