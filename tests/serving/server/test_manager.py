@@ -94,19 +94,21 @@ def test_a_new_version_takes_over(root, exported, manager):
     assert states(manager) == {2: State.AVAILABLE, 1: State.END}
 
 
-def test_the_old_version_is_unloaded_only_after_its_last_request(root, exported, manager):
+def test_the_old_version_is_unloaded_only_after_its_last_request(root, exported, manager, monkeypatch):
     manager.poll()
+    closed = []
     with manager.use("small") as (number, servable):
+        monkeypatch.setattr(servable, "close", lambda: closed.append(number))
         push(root, exported, 2)
         poll = threading.Thread(target=manager.poll)
         poll.start()
         await_states(manager, {2: State.AVAILABLE, 1: State.UNLOADING})
         assert number == 1
-        assert servable._interpreter is not None
+        assert closed == []
         assert served(manager) == 2
     poll.join()
     assert states(manager) == {2: State.AVAILABLE, 1: State.END}
-    assert servable._interpreter is None
+    assert closed == [1]
 
 
 def test_a_version_that_is_unloaded_is_not_found(root, exported, manager):
