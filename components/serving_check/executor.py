@@ -18,6 +18,7 @@ from roadworthy.components.serving_check.rehearsal import REHEARSAL_FILE, Rehear
 from roadworthy.components.serving_check.rehearse import rehearse
 from roadworthy.components.serving_check.settings import RehearsalSettings
 from roadworthy.components.serving_check.warm_up import write_warm_up
+from roadworthy.serving.manifest import write_manifest
 
 # Of the one model the server of a rehearsal is given.
 _VERSION: Final = 1
@@ -56,11 +57,12 @@ def _rehearsed(model: Any, blessing: Any, examples: list[Any], exec_properties: 
 
 @contextmanager
 def _as_version(model_dir: Path) -> Iterator[Path]:
-    """The same files in a version folder, as a server wants them; hard links, so nothing is copied."""
+    """The same files in a version folder with a manifest, as a push leaves it; hard links, so nothing is copied."""
     base_path = model_dir.with_name("served")
     version_dir = base_path / str(_VERSION)
     try:
         shutil.copytree(model_dir, version_dir, copy_function=os.link)
+        write_manifest(version_dir)
         yield version_dir
     finally:
         shutil.rmtree(base_path, ignore_errors=True)
