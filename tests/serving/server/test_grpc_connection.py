@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from roadworthy.serving import protos
-from roadworthy.serving.server import grpc_connection, grpc_service
+from roadworthy.serving.server import grpc_connection
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.run import Listening, ModelServer
 
@@ -208,8 +208,8 @@ async def _call(function):
     return function()
 
 
-def test_all_that_comes_in_at_once_is_bounded(raw, monkeypatch, still_serves):
-    monkeypatch.setattr(grpc_service, "_MAX_INCOMING_BYTES", 1000)
+def test_all_that_comes_in_at_once_is_bounded(raw, server, monkeypatch, still_serves):
+    monkeypatch.setattr(server._grpc._service._incoming, "_max_bytes", 1000)
     raw.ask(body=framed(bytes(2000)))
     answer = next(event for event in raw.events(ngh2.StreamClosed) if isinstance(event, ngh2.ResponseReceived))
     assert dict(answer.headers)[b"grpc-status"] == b"8"
@@ -276,4 +276,4 @@ def test_after_all_that_nothing_is_left_behind(server, still_serves):
     while any(connection._exchanges for connection in server._grpc._connections):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert server._grpc._service._incoming_bytes == 0
+    assert server._grpc._service._incoming._bytes == 0
