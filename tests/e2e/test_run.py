@@ -34,7 +34,7 @@ scorecard: {{latency_calls: 20}}
 gate: {{budgets: {{max_quality_drop: {drop}, max_size: {size}}}}}
 push: {{model_root: served}}
 """
-HEAVY = {"ImageFolderExampleGen", "Trainer", "Compressor.int8", "Compressor.pruned-int8", "Scorecard", "ServingCheck"}
+HEAVY = {"ImageFolderExampleGen", "Trainer", "Compressor.int8", "Compressor.pruned-int8", "Scorecard"}
 
 
 def roadworthy(*words: str | Path) -> subprocess.CompletedProcess:
