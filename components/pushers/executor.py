@@ -39,14 +39,12 @@ def _blessed_version(input_dict: Artifacts) -> Path | None:
     model = artifact_utils.get_single_instance(input_dict["model"])
     if not is_blessed(artifact_utils.get_single_instance(input_dict["model_blessing"])):
         return None
-    rehearsed = input_dict.get("infra_blessing")
-    infra_blessing = artifact_utils.get_single_instance(rehearsed) if rehearsed else None
-    if infra_blessing is None:
-        return Path(path_utils.serving_model_dir(model.uri))
-    if not is_infra_blessed(infra_blessing):
-        return None
-    if has_model(infra_blessing):
-        return Path(path_utils.stamped_model_path(infra_blessing.uri))
+    if rehearsed := input_dict.get("infra_blessing"):
+        infra_blessing = artifact_utils.get_single_instance(rehearsed)
+        if not is_infra_blessed(infra_blessing):
+            return None
+        if has_model(infra_blessing):
+            return Path(path_utils.stamped_model_path(infra_blessing.uri))
     return Path(path_utils.serving_model_dir(model.uri))
 
 
