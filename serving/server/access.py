@@ -6,7 +6,8 @@ from roadworthy.serving.server.observe import Call, Observer
 from roadworthy.serving.server.tokens import ADMIN, METRICS, Caller, Tokens
 from roadworthy.serving.status import RequestError
 
-_RELOAD: Final = "HandleReloadConfigRequest"
+# They name no model that a token could be held to; a trace tells of all of them.
+_ADMINS_METHODS: Final = ("HandleReloadConfigRequest", "Profile")
 _CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="models"')
 
 
@@ -23,7 +24,7 @@ class Access(Observer):
         """
         self._tokens = tokens
         self._open = open_paths
-        self._scopes = {_RELOAD: ADMIN} | ({metrics_path: METRICS} if metrics_path else {})
+        self._scopes = dict.fromkeys(_ADMINS_METHODS, ADMIN) | ({metrics_path: METRICS} if metrics_path else {})
 
     def arrived(self, call: Call) -> None:
         """Finds out who asks, and refuses nobody's and what needs another scope.
@@ -50,7 +51,7 @@ class Access(Observer):
             RequestError: PERMISSION_DENIED.
         """
         caller = call.notes.get(Caller)
-        # A request that names no model is refused for that, or is a reload and past its own check.
+        # A request that names no model is refused for that, or is an admin's and past its own check.
         if isinstance(caller, Caller) and call.model:
             caller.check_model(call.model)
 
