@@ -85,6 +85,7 @@ def test_what_nobody_waits_for_any_more_is_not_begun(work):
     async def give_up():
         held = [work.run(None, release.wait) for _ in range(2)]
         work.run(None, lambda: begun.append(1)).cancel()
+        await asyncio.sleep(0)  # the loop tells of a cancelled future one turn later
         release.set()
         await asyncio.gather(*held)
         while work._under_way:

@@ -84,6 +84,7 @@ def ask(page):
 
 
 def test_models_versions_states_and_signatures_are_shown(page):
+    page.wait_for("document.getElementById('models').innerText.includes('FAILED')")  # once its retries are over
     shown = page.run("document.getElementById('models').innerText")
     for text in ("fashion", "Version 3", "AVAILABLE", "broken", "FAILED", "must be"):
         assert text in shown
