@@ -32,7 +32,7 @@ _BYTES_SUFFIX: Final = "_bytes"
 
 
 _LONG_NUMBER: Final = re.compile(rb"\d{19}")
-_WRITER: Final = json.JSONEncoder(ensure_ascii=False)
+_NULL: Final = b"null"
 
 
 def parse_json(body: bytes) -> Any:
@@ -123,17 +123,19 @@ def _numbers(value: Any, spec: TensorSpec) -> np.ndarray | None:
 
 
 def write_outputs(outputs: Mapping[str, np.ndarray], *, by_row: bool) -> dict[str, Any]:
-    """The body of an answer: `predictions` by row, else `outputs`; a single output loses its name.
+    """The body of an answer, for `write_json`: `predictions` by row, else `outputs`; a single output loses its name.
 
     Raises:
         RequestError: INVALID_ARGUMENT, rows were asked for and the outputs differ in batch size.
     """
+    if by_row:
+        _check_batch(outputs)
+    if len(outputs) == 1:
+        ((name, array),) = outputs.items()
+        return {"predictions" if by_row else "outputs": array if _is_plain(array) else write_tensor(array, name)}
     written = {name: write_tensor(array, name) for name, array in outputs.items()}
     if not by_row:
-        return {"outputs": written if len(written) > 1 else next(iter(written.values()))}
-    _check_batch(outputs)
-    if len(written) == 1:
-        return {"predictions": next(iter(written.values()))}
+        return {"outputs": written}
     return {"predictions": [dict(zip(written, row, strict=True)) for row in zip(*written.values(), strict=True)]}
 
 
@@ -148,14 +150,8 @@ def write_tensor(array: np.ndarray, name: str) -> Any:
         texts[:] = leaves
         return texts.reshape(array.shape).tolist()
     # Through JSON, which prints as few digits too and is quicker than numpy; infinities and NaN it has not.
-    if (
-        array.dtype == np.float32
-        and array.size
-        and array.shape
-        and array.flags.c_contiguous
-        and np.isfinite(array).all()
-    ):
-        return orjson.loads(orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY))
+    if _is_plain(array) and _NULL not in (text := orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)):
+        return orjson.loads(text)
     if array.dtype.kind == "f" and array.dtype.itemsize < np.dtype(float).itemsize:
         # Through text: a float32 of 0.1 is then 0.1, where a plain cast gives 0.10000000149011612.
         return array.astype(str).astype(float).tolist()
@@ -163,12 +159,22 @@ def write_tensor(array: np.ndarray, name: str) -> Any:
 
 
 def write_json(body: Any) -> bytes:
-    """Serializes a document; NaN and Infinity are written as such tokens, whole floats with `.0`."""
-    try:
-        return _WRITER.encode(body).encode()
-    except UnicodeEncodeError:
-        # Half a surrogate pair, which a message of ours may quote, is no UTF-8 but can be escaped.
-        return json.dumps(body).encode()
+    """Serializes a document, which may hold arrays of float32.
+
+    NaN and Infinity are written as such tokens, whole floats with `.0`.
+    """
+    # Half a surrogate pair, which a message of ours may quote, is no UTF-8 but can be escaped.
+    with contextlib.suppress(orjson.JSONEncodeError):
+        text = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+        # What it writes NaN as.
+        if _NULL not in text:
+            return text
+    return json.dumps(body, separators=(",", ":"), default=lambda array: write_tensor(array, "")).encode()
+
+
+def _is_plain(array: np.ndarray) -> bool:
+    """Whether orjson writes an array as it should be, but for infinities and NaN."""
+    return array.dtype == np.float32 and array.size > 0 and array.ndim > 0 and array.flags.c_contiguous
 
 
 def _is_named(value: Any) -> bool:

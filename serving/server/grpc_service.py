@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -19,7 +19,7 @@ from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.model_config import read_asked_config
 from roadworthy.serving.server.observe import NOBODY, Call, Observers
 from roadworthy.serving.server.predict import answer
-from roadworthy.serving.server.work import Work, size_class
+from roadworthy.serving.server.work import Kind, Work, size_class
 from roadworthy.serving.status import CODE_NUMBERS, RequestError
 from roadworthy.serving.tensors import from_protos, to_proto
 
@@ -151,7 +151,7 @@ class GrpcService:
         answered = self._work.run(*self._job(method, call, message))
         return answered if isinstance(answered, bytes) else _Later(answered)
 
-    def _job(self, method: _Method, call: Call, message: bytes) -> tuple[Hashable | None, Callable[[], bytes]]:
+    def _job(self, method: _Method, call: Call, message: bytes) -> tuple[Kind | None, Callable[[], bytes]]:
         """What there is to do, and which other requests cost as much."""
         if len(message) > _SMALL_BYTES:
             return None, lambda: self._respond(method, call, _parsed(method, message))

@@ -17,9 +17,10 @@ from roadworthy.serving.server.describe import model_metadata, model_status
 from roadworthy.serving.server.incoming import Incoming
 from roadworthy.serving.server.inference import classify, regress
 from roadworthy.serving.server.manager import Manager
-from roadworthy.serving.server.observe import NOBODY, Call, Observers
+from roadworthy.serving.server.observe import NOBODY, Call, Headers, Observers
 from roadworthy.serving.server.predict import answer
-from roadworthy.serving.server.work import Work, size_class
+from roadworthy.serving.server.rest_connection import Reply
+from roadworthy.serving.server.work import Kind, Work, size_class
 from roadworthy.serving.status import RequestError, http_status
 
 Scope = MutableMapping[str, Any]
@@ -106,8 +107,52 @@ class RestApp:
         finally:
             self._observers.done(call, error)
 
+    def answer_at_once(self, path: str, headers: Headers, client: tuple[str, int] | None, body: bytes) -> Reply | None:
+        """Answers a POST request that is whole, if those like it are worked on at once; else None.
+
+        Args:
+            path: decoded.
+            headers: names in small letters.
+            client: address and port; None over a unix socket.
+            body: as it came.
+        """
+        kind = _kind("POST", path, body)
+        if not self._work.is_quick(kind) or len(body) > self._max_body_bytes:
+            return None
+        call = Call("rest", path, peer=_peer_name(client), headers=headers)
+        if call.header(b"content-encoding") is not None:
+            return None
+        error: BaseException | None = None
+        try:
+            self._arrived(call, "POST", path)
+            call.request_bytes = len(body)
+            self._observers.asked(call)
+            status, answered = (
+                200,
+                self._work.run_at_once(kind, functools.partial(_ask, self._manager, path, body, call)),
+            )
+        except Exception as raised:
+            error = raised
+            status, answered = self._told(raised, call)
+        call.response_bytes = len(answered)
+        self._observers.done(call, error)
+        return status, call.answer_headers, answered
+
     async def _answer(self, scope: Scope, receive: Receive, call: Call) -> bytes:
         verb, path = scope["method"], scope["path"]
+        self._arrived(call, verb, path)
+        body = await _read_body(call, receive, self._incoming, max_bytes=self._max_body_bytes)
+        call.request_bytes = len(body)
+        self._observers.asked(call)
+        if verb == "POST":
+            do = functools.partial(_ask, self._manager, path, body, call)
+        else:
+            do = functools.partial(_describe, self._manager, path)
+        answered = self._work.run(_kind(verb, path, body), do)
+        return answered if isinstance(answered, bytes) else await answered
+
+    def _arrived(self, call: Call, verb: str, path: str) -> None:
+        """Fills in what the head of a request tells, and tells the observers of it."""
         if verb == "POST":
             asked: re.Match[str] | None = _ASK.fullmatch(path)
             call.method = asked["method"].capitalize() if asked else "Predict"
@@ -118,16 +163,6 @@ class RestApp:
             raise _OtherVerb(f"Malformed request: {verb} {path}", code="UNIMPLEMENTED")
         call.model = asked["model"] if asked else ""
         self._observers.arrived(call)
-        body = await _read_body(call, receive, self._incoming, max_bytes=self._max_body_bytes)
-        call.request_bytes = len(body)
-        self._observers.asked(call)
-        if verb == "POST":
-            do = functools.partial(_ask, self._manager, path, body, call)
-        else:
-            do = functools.partial(_describe, self._manager, path)
-        kind = (verb, path, size_class(len(body))) if len(body) <= _SMALL_BYTES else None
-        answered = self._work.run(kind, do)
-        return answered if isinstance(answered, bytes) else await answered
 
     def _told(self, error: BaseException, call: Call) -> tuple[int, bytes]:
         """Status and body of a request that failed."""
@@ -139,6 +174,11 @@ class RestApp:
             return http_status("DEADLINE_EXCEEDED"), _error(f"Timed out after {self._timeout_s:g} s.")
         _LOG.error("%s %s failed", call.method, call.model, exc_info=error)
         return http_status("INTERNAL"), _error("The server failed; its log tells why.")
+
+
+def _kind(verb: str, path: str, body: bytes) -> Kind | None:
+    """Requests of one kind cost about the same; None for those that may cost anything."""
+    return (verb, path, size_class(len(body))) if len(body) <= _SMALL_BYTES else None
 
 
 class _OtherVerb(RequestError):

@@ -9,7 +9,7 @@ from typing import Final
 import uvicorn
 
 from roadworthy.serving.server.rest_app import Application
-from roadworthy.serving.server.rest_connection import RestConnection
+from roadworthy.serving.server.rest_connection import AnswerAtOnce, RestConnection
 
 # Of each transport; every one takes some memory and a file descriptor.
 MAX_CONNECTIONS: Final = 1024
@@ -27,6 +27,7 @@ class RestServer:
         *,
         drain_s: float,
         timeout_s: float,
+        answer_at_once: AnswerAtOnce | None = None,
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         """Serves nothing yet.
@@ -36,13 +37,16 @@ class RestServer:
             bound: where; it listens already.
             drain_s: how long requests under way get to finish.
             timeout_s: longest time the application takes for a request.
+            answer_at_once: the application's short way, see `RestConnection`; None is none.
             max_connections: most connections, idle ones among them.
         """
         self._socket = bound
         self._timeout_s = timeout_s
         self._config = uvicorn.Config(
             app,  # type: ignore[arg-type]
-            http=functools.partial(RestConnection, max_connections=max_connections),  # type: ignore[arg-type]
+            http=functools.partial(  # type: ignore[arg-type]
+                RestConnection, max_connections=max_connections, answer_at_once=answer_at_once
+            ),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -199,22 +199,25 @@ class ModelServer:
 
     def _rest_server(self, bound: socket.socket) -> RestServer:
         listening = self._listening
+        app = self._rest_app()
         return RestServer(
-            self._rest_app(),
+            with_cors(app) if listening.cors else app,
             bound,
             drain_s=listening.drain_s,
             timeout_s=listening.rest_timeout_s,
+            # Headers for other origins are added on the long way.
+            answer_at_once=None if listening.cors else app.answer_at_once,
             max_connections=listening.max_connections,
         )
 
-    def _rest_app(self) -> Application:
+    def _rest_app(self) -> RestApp:
         listening = self._listening
         routes: dict[str, Application] = {LIVE_PATH: live, READY_PATH: self._readiness}
         if listening.page:
             routes |= page_routes(self.manager)
         if listening.metrics_path is not None and self._metrics is not None:
             routes[listening.metrics_path] = text_page(self._metrics.text, CONTENT_TYPE)
-        app = RestApp(
+        return RestApp(
             self.manager,
             self._work,
             self._incoming,
@@ -223,7 +226,6 @@ class ModelServer:
             observers=self._observers,
             routes=routes,
         )
-        return with_cors(app) if listening.cors else app
 
 
 def _listen(listening: Listening) -> tuple[socket.socket, socket.socket | None]:

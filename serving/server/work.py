@@ -21,16 +21,19 @@ MAX_REQUESTS: Final = 128
 # since in threads they wait for each other.
 _TRIALS: Final = 8
 _QUICK_S: Final = 0.001
-# On the loop the average counts: each of the last sixteen or so, the newest most. A single one that took very long, as
-# when another process had the core, counts as this at most.
+# On the loop the last sixteen or so count, the newest most: most must be quick, and their average bearable. On a
+# busy machine many a quick one waits for a core for some milliseconds, which it would in a thread as well. (The
+# thread's own processor time would tell, but asking for it costs more than a quick request.)
 _WEIGHT: Final = 1 / 16
-_LONGEST_S: Final = 0.004
+_MOST: Final = 0.5
+_BEARABLE_S: Final = 0.004
 # Found too slow there, it is not tried again for so long, twice as long each time.
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
 # Kinds are named by clients, so there must be an end to them.
 _MAX_KINDS: Final = 1024
 
+Kind = Hashable
 Answer = TypeVar("Answer")
 
 
@@ -41,6 +44,7 @@ class Pace:
     Attributes:
         on_loop: whether the event loop may do it.
         seconds: moving average on the loop; in threads, the quickest since it was last decided.
+        late: share of those on the loop that were not quick, a moving average.
         trials: how many were measured in threads since.
         pause_s: how long it stays in threads after it was found too slow on the loop.
         not_before: when it may be tried on the loop again, seconds of `perf_counter`.
@@ -48,15 +52,17 @@ class Pace:
 
     on_loop: bool = False
     seconds: float = float("inf")
+    late: float = 0.0
     trials: int = 0
     pause_s: float = _FIRST_PAUSE_S
     not_before: float = 0.0
 
     def measured_on_loop(self, seconds: float, now: float) -> None:
-        """Takes a measurement in; too slow an average sends the kind to the threads."""
-        self.seconds += (min(seconds, _LONGEST_S) - self.seconds) * _WEIGHT
-        if self.seconds > _QUICK_S:
-            self.on_loop, self.seconds, self.trials = False, float("inf"), 0
+        """Takes a measurement in; too many slow ones, or a very slow one, send the kind to the threads."""
+        self.seconds += (seconds - self.seconds) * _WEIGHT
+        self.late += ((seconds > _QUICK_S) - self.late) * _WEIGHT
+        if self.seconds > _BEARABLE_S or self.late > _MOST:
+            self.on_loop, self.seconds, self.late, self.trials = False, float("inf"), 0.0, 0
             self.not_before = now + self.pause_s
             self.pause_s = min(2 * self.pause_s, _LONGEST_PAUSE_S)
 
@@ -86,10 +92,15 @@ class Work:
         self._quick_on_loop = quick_on_loop
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="work")
         self._max_requests = max_requests
-        self._paces: dict[Hashable, Pace] = {}
+        self._paces: dict[Kind | None, Pace] = {}
         self._under_way = 0
 
-    def run(self, kind: Hashable | None, do: Callable[[], Answer]) -> "Answer | asyncio.Future[Answer]":
+    def is_quick(self, kind: Kind | None) -> bool:
+        """Whether requests of a kind are worked on at once."""
+        pace = self._paces.get(kind)
+        return pace is not None and pace.on_loop
+
+    def run(self, kind: Kind | None, do: Callable[[], Answer]) -> "Answer | asyncio.Future[Answer]":
         """Works on a request.
 
         Args:
@@ -103,9 +114,13 @@ class Work:
         Raises:
             RequestError: RESOURCE_EXHAUSTED, too many requests are under way.
         """
-        pace = self._paces.get(kind)
-        if pace is None or not pace.on_loop:
+        if kind is None or not self.is_quick(kind):
             return self._in_thread(kind, do)
+        return self.run_at_once(kind, do)
+
+    def run_at_once(self, kind: Kind, do: Callable[[], Answer]) -> Answer:
+        """Works on a request of a quick kind; what it raises is passed on."""
+        pace = self._paces[kind]
         started = perf_counter()
         try:
             return do()
@@ -117,7 +132,7 @@ class Work:
         """Waits for the work that has begun; what has not is dropped."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _in_thread(self, kind: Hashable | None, do: Callable[[], Answer]) -> "asyncio.Future[Answer]":
+    def _in_thread(self, kind: Kind | None, do: Callable[[], Answer]) -> "asyncio.Future[Answer]":
         if self._under_way >= self._max_requests:
             raise RequestError(
                 f"The server must not have more than {self._max_requests} requests under way. Received: one more. "
@@ -133,7 +148,7 @@ class Work:
         answer.add_done_callback(lambda given: doing.cancel() if given.cancelled() else None)
         return answer
 
-    def _over(self, kind: Hashable | None, done: "Future[tuple[Any, float]]", answer: "asyncio.Future[Any]") -> None:
+    def _over(self, kind: Kind | None, done: "Future[tuple[Any, float]]", answer: "asyncio.Future[Any]") -> None:
         self._under_way -= 1
         if done.cancelled():
             answer.cancel()
@@ -148,7 +163,7 @@ class Work:
         elif not answer.done():
             answer.set_exception(error)
 
-    def _pace(self, kind: Hashable) -> Pace:
+    def _pace(self, kind: Kind) -> Pace:
         if kind not in self._paces:
             if len(self._paces) >= _MAX_KINDS:
                 self._paces.clear()

@@ -92,14 +92,15 @@ def test_rows_of_numbers_are_read_as_each_number_alone(values, dtype):
 
 
 def test_floats_print_shortest_and_whole_ones_with_a_point():
-    assert write_json(write_tensor(np.array([0.1, 1, 1e-7], np.float32), "x")) == b"[0.1, 1.0, 1e-07]"
+    assert write_json(write_tensor(np.array([0.1, 1, 1e-7], np.float32), "x")) == b"[0.1,1.0,1e-7]"
 
 
 def test_not_numbers_are_tokens_both_ways():
-    text = b"[NaN, Infinity, -Infinity]"
+    text = b"[NaN,Infinity,-Infinity]"
     array = read_tensor(parse_json(text), spec())
     assert math.isnan(array[0])
     assert write_json(write_tensor(array, "x")) == text
+    assert write_json(write_outputs({"x": array}, by_row=True)) == b'{"predictions":%b}' % text
 
 
 def test_only_names_that_end_in_bytes_give_base64():

@@ -1,10 +1,12 @@
 """What a client may cost over HTTP: long heads, slow ones, claims, connections."""
 
 import contextlib
+import re
 import socket
 import time
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from roadworthy.serving.server import rest_connection, rest_server
 from roadworthy.serving.server.manager import Manager
@@ -196,3 +198,84 @@ def test_the_word_to_go_on_with_a_body_does_not_wait_for_the_answer(start, conne
     assert connection.recv(1000).startswith(b"HTTP/1.1 100")
     connection.sendall(b"{}")
     assert status(connection.recv(1000)) == 404
+
+
+@pytest.fixture
+def long_ways(monkeypatch):
+    """The paths of the requests that went uvicorn's way."""
+    paths, start = [], HttpToolsProtocol._start_asgi_task
+
+    def started(connection, cycle, app):
+        paths.append(cycle.scope["path"])
+        return start(connection, cycle, app)
+
+    monkeypatch.setattr(HttpToolsProtocol, "_start_asgi_task", started)
+    return paths
+
+
+def predict(body=b'{"instances": [1.0, 5.0]}', *, path=b"/v1/models/half_plus_two:predict", more=b""):
+    return b"POST %b HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n%b" % (path, more, len(body), body)
+
+
+@pytest.fixture
+def quick(server, connect, long_ways):
+    """A connection to a server that has found out how quick predictions are."""
+    connection = connect(server)
+    for _ in range(500):
+        long_ways.clear()
+        connection.sendall(predict())
+        connection.recv(65536)
+        if not long_ways:
+            return connection
+    raise AssertionError("it never took the short way")
+
+
+def test_a_quick_request_is_answered_the_short_way_as_on_the_long_one(quick, long_ways):
+    answers = []
+    for pieces in ([predict()], [predict()[:-5], predict()[-5:]], [predict()[:60], predict()[60:]]):
+        for piece in pieces:
+            quick.sendall(piece)
+            time.sleep(0.05)
+        answers.append(re.sub(rb"(date|x-request-id): [^\r]*", rb"\1", quick.recv(65536).lower()))
+
+    assert len(long_ways) == 1  # whose body came later than its head
+    assert {frozenset(one.split(b"\r\n")) for one in answers} == {frozenset(answers[0].split(b"\r\n"))}
+    assert answers[0].endswith(b'\r\n\r\n{"predictions":[2.5,4.5]}')
+
+
+def test_short_and_long_ways_keep_their_turns_in_one_connection(quick, long_ways):
+    bodies = [b'{"instances": [%d.0]}' % number for number in range(6)]
+    ways = [b"", b"Content-Encoding: identity\r\n"]
+    quick.sendall(b"".join(predict(body, more=ways[number % 2]) for number, body in enumerate(bodies)))
+    received = b""
+    while received.count(b"predictions") < len(bodies):
+        received += quick.recv(65536)
+
+    assert re.findall(rb"\[(.*?)\]", received) == [b"2.0", b"2.5", b"3.0", b"3.5", b"4.0", b"4.5"]
+    assert long_ways
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        predict(more=b"Connection: close\r\n"),
+        predict().replace(b"HTTP/1.1", b"HTTP/1.0"),
+        predict(path=b"/v1/models/half_plus%5ftwo:predict", more=b"Connection: close\r\n"),
+        predict(path=b"/v1/models/half_plus_two:predict?x=1", more=b"Connection: close\r\n"),
+    ],
+    ids=["close", "1.0", "encoded", "query"],
+)
+def test_whatever_is_not_plain_goes_the_long_way(quick, long_ways, request_bytes):
+    quick.sendall(request_bytes)
+
+    received = answer(quick)
+    assert (status(received), b"[2.5,4.5]" in received, len(long_ways)) == (200, True, 1)
+
+
+def test_the_short_way_tells_what_is_wrong(quick, long_ways):
+    quick.sendall(predict(b'{"instances": ["one", 2.]}'))
+
+    received = quick.recv(65536)
+    assert (status(received), b'{"error":' in received, long_ways) == (400, True, [])
+    quick.sendall(predict())
+    assert status(quick.recv(65536)) == 200

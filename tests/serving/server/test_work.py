@@ -7,6 +7,7 @@ import pytest
 from roadworthy.serving.server.work import Pace, Work
 from roadworthy.serving.status import RequestError
 
+QUICK_LIMIT_S = 0.001
 QUICK_S, SLOW_S = 0.0001, 0.01
 
 
@@ -33,13 +34,24 @@ def test_slow_work_stays_in_threads():
     assert not trained(*[SLOW_S] * 100).on_loop
 
 
-def test_one_hiccup_does_not_send_quick_work_away_and_slow_work_goes_soon():
+def on_loop_after(*seconds):
     pace = trained(*[QUICK_S] * 8)
-    pace.measured_on_loop(1.0, 0.0)
-    assert pace.on_loop
-    for _ in range(8):
-        pace.measured_on_loop(SLOW_S, 0.0)
-    assert not pace.on_loop
+    for taken in seconds:
+        pace.measured_on_loop(taken, 0.0)
+    return pace.on_loop
+
+
+def test_quick_work_that_waits_for_a_core_now_and_then_stays():
+    assert on_loop_after(*[SLOW_S, QUICK_S, QUICK_S] * 50)
+
+
+def test_slow_work_leaves_the_loop_soon():
+    assert not on_loop_after(*[SLOW_S] * 10)
+    assert not on_loop_after(*[2 * QUICK_LIMIT_S] * 12)
+
+
+def test_one_that_holds_the_loop_up_sends_those_like_it_away():
+    assert not on_loop_after(*[QUICK_S] * 50, 0.1)
 
 
 def test_what_was_too_slow_on_the_loop_is_tried_again_later_and_later():
