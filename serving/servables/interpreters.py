@@ -73,9 +73,10 @@ class InterpreterPool:
     def map(self, work: Callable[[int, _Item], _Result], items: Sequence[_Item]) -> list[_Result]:
         """Calls `work(index, item)` for each item, several at once; the first error is raised.
 
-        The work is done by as many threads as may work at once, since each thread that ever decoded an image keeps some
-        memory for the next.
+        A single item is worked on by the caller: to hand it over can take longer than the work itself.
         """
+        if len(items) == 1:
+            return [work(0, items[0])]
         return list(self._workers.map(work, range(len(items)), items))
 
     def close(self) -> None:
