@@ -1,5 +1,7 @@
 """SavedModels on TensorFlow's runtime, which is imported when the first one is opened."""
 
+import importlib
+import importlib.util
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +25,8 @@ from roadworthy.serving.status import RequestError
 # The tag of the graph that is for serving, and the signature that only initialises it.
 _SERVE: Final = "serve"
 _INIT: Final = "__saved_model_init_op"
+_UNKNOWN_OP: Final = "Op type not registered"
+_TEXT_OPS: Final = "tensorflow_text"
 # RunOptions.inter_op_thread_pool: the calling thread runs the graph, so that no call waits for another thread to wake;
 # or the session's threads do, which a batch is shared out to.
 _IN_CALLER_THREAD: Final = -1
@@ -58,19 +62,18 @@ class SavedModelServable:
         self._tf = _tensorflow(threads)
         self._limits, self._room = limits, PixelRoom(limits.request_pixels)
         self.card = ModelCard.read(version_dir) if (version_dir / CARD_PATH).exists() else None
-        v1 = self._tf.compat.v1
-        options = v1.ConfigProto(intra_op_parallelism_threads=threads or 0)
-        self._session = v1.Session(graph=self._tf.Graph(), config=options)
         try:
-            with self._session.graph.as_default():
-                loaded = v1.saved_model.loader.load(self._session, [_SERVE], str(version_dir))
+            self._session, loaded = _load(self._tf, version_dir, threads=threads)
+        except Exception as error:
+            raise _no_saved_model(version_dir, error) from error
+        try:
             self._signatures = {
                 name: self._signature(info) for name, info in loaded.signature_def.items() if name != _INIT
             }
             self._batched = {} if batching is None else self._batch(batching)
         except Exception as error:
             self._session.close()
-            raise ServeError(f"{version_dir} must be a SavedModel. Received: {first_line(error)}") from error
+            raise _no_saved_model(version_dir, error) from error
         self._calls: dict[tuple[str, tuple[str, ...]], Callable[..., list[Any]]] = {}
         self._calls_lock = threading.Lock()
         # TensorFlow optimises the graph for each callable; a version's first requests must not wait for that.
@@ -180,6 +183,35 @@ class SavedModelServable:
         """The encoded images of a request, where the signature is one that takes them."""
         ours = self.card is not None or signature == IMAGE_SIGNATURE
         return encoded_images(signature, inputs) if ours and INPUT_NAMES.get(signature) in inputs else []
+
+
+def _load(tf: Any, version_dir: Path, *, threads: int | None) -> tuple[Any, Any]:
+    """A session of the model's graph, and its MetaGraphDef."""
+    try:
+        return _session_of(tf, version_dir, threads=threads)
+    except Exception as error:
+        if _UNKNOWN_OP not in str(error) or importlib.util.find_spec(_TEXT_OPS) is None:
+            raise
+    # Of the ops that aren't TensorFlow's own, TF Serving has these built in; few models need them.
+    importlib.import_module(_TEXT_OPS)
+    return _session_of(tf, version_dir, threads=threads)
+
+
+def _session_of(tf: Any, version_dir: Path, *, threads: int | None) -> tuple[Any, Any]:
+    v1 = tf.compat.v1
+    session = v1.Session(graph=tf.Graph(), config=v1.ConfigProto(intra_op_parallelism_threads=threads or 0))
+    try:
+        with session.graph.as_default():
+            return session, v1.saved_model.loader.load(session, [_SERVE], str(version_dir))
+    except BaseException:
+        session.close()
+        raise
+
+
+def _no_saved_model(version_dir: Path, error: Exception) -> ServeError:
+    received = first_line(error)
+    hint = " Ops of TensorFlow Text need: pip install tensorflow-text." if _UNKNOWN_OP in received else ""
+    return ServeError(f"{version_dir} must be a SavedModel that TensorFlow can run. Received: {received}{hint}")
 
 
 def _callable_options() -> Any:

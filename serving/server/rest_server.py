@@ -95,4 +95,4 @@ def with_cors(app: Application) -> Application:
     """The application for pages of any origin."""
     from starlette.middleware.cors import CORSMiddleware
 
-    return CORSMiddleware(app, allow_origins=["*"], allow_headers=["*"])  # type: ignore[arg-type,return-value]
+    return CORSMiddleware(app, allow_origins=["*"], allow_headers=["*"], allow_methods=["GET", "POST"])  # type: ignore[arg-type,return-value]

@@ -23,6 +23,7 @@ from roadworthy.serving.server.tokens import mint
 
 NOTHING = Operation()
 SERVICE = "/tensorflow.serving."
+PROFILE = "/tensorflow.ProfilerService/Profile"
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def ask_grpc(server, method="PredictionService/Predict", body=None, *, token=Non
     """The code of an answer over gRPC, and its metadata."""
     metadata = [("authorization", f"Bearer {token}")] if token else []
     with channel or grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as opened:
-        asked = opened.unary_unary(SERVICE + method)
+        asked = opened.unary_unary(method if method.startswith("/") else SERVICE + method)
         body = predict_request() if body is None else body
         try:
             _, call = asked.with_call(body, metadata=metadata, timeout=10, **options)
@@ -110,6 +111,10 @@ def test_every_grpc_method_asks_for_a_token_of_its_model(start, tokens):
     assert ask_grpc(server, reload, reload_request())[0] == "UNAUTHENTICATED"
     assert ask_grpc(server, reload, reload_request(), token=token["half"])[0] == "PERMISSION_DENIED"
     assert ask_grpc(server, reload, reload_request(), token=token["admin"])[0] == "OK"
+    # A trace tells of everybody's models.
+    assert ask_grpc(server, PROFILE, b"")[0] == "UNAUTHENTICATED"
+    assert ask_grpc(server, PROFILE, b"", token=token["half"])[0] == "PERMISSION_DENIED"
+    assert ask_grpc(server, PROFILE, b"", token=token["admin"])[0] == "INVALID_ARGUMENT"
 
 
 def test_every_rest_path_asks_for_a_token_of_its_model(start, tokens):

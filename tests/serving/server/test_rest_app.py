@@ -190,3 +190,20 @@ def test_metadata_is_that_of_tf_serving(http):
 def test_floats_are_printed_in_the_fewest_digits(http, body):
     text = http.post(PREDICT, json=body).text
     assert all(len(str(score)) <= 14 for row in json.loads(text)["predictions"] for score in row["scores"])
+
+
+def test_pages_of_other_origins_may_ask_where_the_server_lets_them(half_plus_two):
+    manager = Manager.of_models([ModelConfig("half_plus_two", half_plus_two)])
+    origin = {"origin": "https://elsewhere.example"}
+    asks = {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
+    with (
+        ModelServer(manager, Listening(grpc_port=0, rest_port=0, cors=True)) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.rest_port}", trust_env=False, timeout=30) as http,
+    ):
+        path = "/v1/models/half_plus_two:predict"
+        preflight = http.options(path, headers=origin | asks)
+        # Also once it has found out that such requests are quick.
+        answers = [http.post(path, json={"instances": [2.0]}, headers=origin) for _ in range(20)]
+
+    assert (preflight.status_code, "POST" in preflight.headers["access-control-allow-methods"]) == (200, True)
+    assert {answer.headers["access-control-allow-origin"] for answer in answers} == {"*"}
