@@ -2,14 +2,22 @@
 
 import contextlib
 import os
+import statistics
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+import numpy as np
 
 from roadworthy.serving.contract import is_litert
 from roadworthy.serving.errors import ServeError
+
+# A network that takes longer gains from threads, and a few runs of it would delay the start.
+_SMALL_S: Final = 0.002
+_TRIALS: Final = 7
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -18,9 +26,10 @@ _Result = TypeVar("_Result")
 class InterpreterPool:
     """Interpreters that one thread at a time may run each, made when they are first needed.
 
-    A request that is alone gets an interpreter with a thread for every core, which answers soonest. Those that come
-    at the same time get interpreters with one thread each, which together answer most. All read the weights from the
-    one copy of the file; what the kernels make of them is each interpreter's own.
+    A request that is alone gets an interpreter with a thread for every core, which answers soonest; of a small network,
+    whose threads would mostly wait for each other, with one. Those that come at the same time get interpreters with one
+    thread each, which together answer most. All read the weights from the one copy of the file; what the kernels make
+    of them is each interpreter's own.
     """
 
     def __init__(self, path: Path, *, threads: int | None = None, at_once: int | None = None) -> None:
@@ -28,7 +37,7 @@ class InterpreterPool:
 
         Args:
             path: a `.tflite` file.
-            threads: threads of every interpreter; None is by how many requests there are.
+            threads: threads an interpreter may have; None is by how many requests there are.
             at_once: interpreters that may run at once, >= 1; None is the number of cores, by `threads` each.
 
         Raises:
@@ -38,14 +47,16 @@ class InterpreterPool:
         self._path = path
         # Read as a whole: a mapped file that is cut while it is served would kill the process.
         self._content = _read(path)
-        self._alone_threads, self._threads = threads or cores, threads or 1
-        self.at_once = at_once or max(1, cores // self._threads)
+        first = self._make(threads or cores)
+        self._alone_threads, quickest = self._quickest(first, threads or cores)
+        self._threads = min(threads or 1, self._alone_threads)
+        self.at_once = at_once or max(1, cores // (threads or 1))
         self._room = threading.Semaphore(self.at_once)
         self._lock = threading.Lock()
         self._in_use = 0
         self._idle: dict[int, list[Any]] = {self._alone_threads: [], self._threads: []}
         self._workers = ThreadPoolExecutor(self.at_once, thread_name_prefix="litert")
-        self._idle[self._alone_threads].append(self._make(self._alone_threads))
+        self._idle[self._alone_threads].append(quickest)
 
     @contextlib.contextmanager
     def use(self) -> Iterator[Any]:
@@ -84,6 +95,17 @@ class InterpreterPool:
         self._workers.shutdown()
         self._idle = {threads: [] for threads in self._idle}
 
+    def _quickest(self, interpreter: Any, threads: int) -> tuple[int, Any]:
+        """The number of threads, all that there may be or one, that runs the network sooner, and its interpreter."""
+        # The first run of an interpreter still prepares its kernels.
+        if threads == 1 or not _runs(interpreter) or _seconds(interpreter) > _SMALL_S:
+            return threads, interpreter
+        alone = self._make(1)
+        _runs(alone)
+        timed = [(_seconds(interpreter), _seconds(alone)) for _ in range(_TRIALS)]
+        together_s, alone_s = map(statistics.median, zip(*timed, strict=True))
+        return (1, alone) if alone_s < together_s else (threads, interpreter)
+
     def _make(self, threads: int) -> Any:
         """An interpreter of its own, ready to run.
 
@@ -98,6 +120,23 @@ class InterpreterPool:
         except (ValueError, RuntimeError) as error:
             raise _unfit(self._path, error) from error
         return interpreter
+
+
+def _runs(interpreter: Any) -> bool:
+    """Whether the network runs on zeros; one that needs more is not timed."""
+    try:
+        for detail in interpreter.get_input_details():
+            interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+        interpreter.invoke()
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+def _seconds(interpreter: Any) -> float:
+    started = time.perf_counter()
+    interpreter.invoke()
+    return time.perf_counter() - started
 
 
 def _read(path: Path) -> bytes:

@@ -1,4 +1,5 @@
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -66,3 +67,27 @@ def test_the_first_error_of_several_is_raised(pool):
         pool.map(work, [1, 0, 2, 0])
     with ThreadPoolExecutor(2) as threads:
         assert list(threads.map(lambda item: pool.map(work, [item, item]), [1, 2])) == [[1, 1], [0.5, 0.5]]
+
+
+class Runner:
+    """An interpreter whose every run takes as long as its number of threads says."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def get_input_details(self):
+        return []
+
+    def invoke(self):
+        time.sleep(self.seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen"), [({4: 0.0001, 1: 0.001}, 4), ({4: 0.001, 1: 0.0001}, 1), ({4: 0.005, 1: 0.0001}, 4)]
+)
+def test_a_small_network_has_as_many_threads_as_make_it_quick(exported, monkeypatch, seconds, chosen):
+    monkeypatch.setattr(InterpreterPool, "_make", lambda pool, threads: Runner(seconds[threads]))
+    pool = InterpreterPool(exported["int8"] / LITERT_FILE, threads=4)
+
+    with pool.use() as alone:
+        assert alone.seconds == seconds[chosen]
