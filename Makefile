@@ -19,7 +19,9 @@ check: setup ## Format, lint, layers, types of the installed wheel, generated fi
 	infra/typecheck.sh
 
 test: setup ## Every test, real servers and one small end-to-end run among them.
-	$(PYTHON_BIN)/pytest
+	@# What trains and converts is spread over two processes; servers and runs of the pipeline have the machine to themselves.
+	$(PYTHON_BIN)/pytest -n 2 --dist loadfile tests/models tests/components
+	$(PYTHON_BIN)/pytest --ignore tests/models --ignore tests/components
 
 bench-compress: setup ## Compression's claims on real data: a table, and runs/bench-compress/bench.json.
 	@PYTHONPATH=tests $(PYTHON_BIN)/python -m bench.compress --fresh
