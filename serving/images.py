@@ -111,6 +111,8 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     Reference: tensorflow/core/kernels/image/scale_and_translate_op.cc, ComputeSpansCore.
     """
     rows, columns, _ = image.shape
+    if (rows, columns) == (height, width):
+        return image.astype(np.float32)
     down, across = _weights(rows, height), _weights(columns, width)
     if rows <= height and columns <= _REMEMBERED_PIXELS:
         return _enlarge(image, down, across)
