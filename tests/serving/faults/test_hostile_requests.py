@@ -177,7 +177,7 @@ def test_an_examples_feature_with_half_a_surrogate_pair_for_a_name_is_the_client
 
 def test_numbers_that_only_json_of_ours_knows_come_back(http):
     answer = http.post("/v1/models/half:predict", content=b'{"instances": [NaN, Infinity, -Infinity, 1e999]}')
-    assert answer.text == '{"predictions": [NaN, Infinity, -Infinity, Infinity]}'
+    assert answer.text == '{"predictions":[NaN,Infinity,-Infinity,Infinity]}'
 
 
 def test_of_a_key_that_is_there_twice_one_counts(http):
