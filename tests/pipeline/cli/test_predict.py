@@ -64,6 +64,15 @@ def test_a_file_that_fails_is_told_and_the_others_are_answered(predict, photos, 
     assert sorted(record["file"] for record in records if "error" in record) == [f"{photos}/bad.png"]
 
 
+@pytest.fixture
+def heard():
+    """Commands hear SIGINT even where the tests run in the background of a shell, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_an_interrupted_command_goes_on_where_it_stopped(lengths, photos, predict, tmp_path):
     words = ["--server", f"127.0.0.1:{lengths.grpc_port}", "--model", "lengths", "--batch", "1", "--concurrency", "1"]
     command = [*ROADWORTHY, *words, "-", "--out", tmp_path / "labels.csv"]
