@@ -10,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import numpy as np
-
 from roadworthy.serving.contract import is_litert
 from roadworthy.serving.errors import ServeError
+from roadworthy.serving.servables.litert_trial import run_on_zeros
 
 # A network that takes longer gains from threads, and a few runs of it would delay the start.
 _SMALL_S: Final = 0.002
@@ -125,9 +124,7 @@ class InterpreterPool:
 def _runs(interpreter: Any) -> bool:
     """Whether the network runs on zeros; one that needs more is not timed."""
     try:
-        for detail in interpreter.get_input_details():
-            interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
-        interpreter.invoke()
+        run_on_zeros(interpreter)
     except (RuntimeError, ValueError):
         return False
     return True

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from roadworthy.serving.errors import ServeError
 
@@ -45,19 +45,29 @@ def try_out(path: Path, *, timeout_s: float = TIMEOUT_S) -> None:
         raise _unfit(path, lines[-1] if lines else f"exit code {done.returncode} of its trial")
 
 
+def run_on_zeros(interpreter: Any) -> None:
+    """Runs the network of an interpreter whose tensors are allocated.
+
+    Raises:
+        RuntimeError, ValueError: LiteRT can't run it, or it takes no zeros.
+    """
+    import numpy as np
+
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+    interpreter.invoke()
+
+
 def _unfit(path: Path, received: str) -> ServeError:
     return ServeError(f"{path} must be a whole LiteRT model. Received: {received}.")
 
 
 def _run(path: Path) -> None:
-    import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=path.read_bytes(), num_threads=1)
     interpreter.allocate_tensors()
-    for detail in interpreter.get_input_details():
-        interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
-    interpreter.invoke()
+    run_on_zeros(interpreter)
     for detail in interpreter.get_output_details():
         interpreter.get_tensor(detail["index"])
 
