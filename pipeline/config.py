@@ -16,6 +16,7 @@ from roadworthy.components.gate.budgets import GateSettings
 from roadworthy.components.serving_check.settings import RehearsalSettings
 from roadworthy.models.compression.recipe import Prune, Quantize, Recipe, Step
 from roadworthy.models.config import ModelSettings, Settings, TrainedModel, TrainingRun, TrainSettings, beside_config
+from roadworthy.pipeline.cloud_config import CloudSettings
 from roadworthy.serving.contract import LABEL_TEXT_KEY
 from roadworthy.serving.errors import ConfigError
 
@@ -118,6 +119,7 @@ class RunConfig(Settings):
         RehearsalSettings(), description="The chosen model on a real server, before it is pushed; null: without."
     )
     push: PushSettings | None = Field(None, description="Where a blessed model goes; null: nowhere.")
+    cloud: CloudSettings | None = Field(None, description="Where --on vertex and --on kubeflow run it.")
 
     def training_run(self) -> TrainingRun:
         """What the Trainer's `run_fn` needs of this config."""
