@@ -1,7 +1,7 @@
 # Every target sets the machine up first; where that is done it costs nothing.
 PYTHON_BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test bench-compress bench-serving bench-bridge fuzz-serving format lock docs clean
+.PHONY: help setup demo check infra-check tf-plan test bench-compress bench-serving bench-bridge fuzz-serving format lock docs clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -17,6 +17,12 @@ check: setup ## Format, lint, layers, types of the installed wheel, generated fi
 	$(PYTHON_BIN)/ruff check .
 	$(PYTHON_BIN)/lint-imports --no-cache
 	infra/typecheck.sh
+
+infra-check: setup ## Terraform, policies, drift of what is generated: every script of infra/check/.
+	@infra/check.sh
+
+tf-plan: ## What an apply would change in an environment; needs credentials. ENV=dev, staging or prod.
+	@infra/plan.sh $(ENV)
 
 test: setup ## Every test, real servers and one small end-to-end run among them.
 	@# What trains and converts is spread over two processes; servers and runs of the pipeline have the machine to themselves.
@@ -39,13 +45,16 @@ format: setup ## Formats and sorts.
 	$(PYTHON_BIN)/ruff format .
 	$(PYTHON_BIN)/ruff check --fix .
 
-docs: setup ## Writes the generated files again: the config's JSON Schema, the protocol descriptors.
+docs: setup ## Writes the generated files again: the config's JSON Schema, the protocol descriptors, what is made from infra/.
 	$(PYTHON_BIN)/roadworthy schema > docs/config.schema.json
+	@for script in tables diagram costs; do $(PYTHON_BIN)/python infra/generate/$$script.py; done
 	$(PYTHON_BIN)/python infra/protos/build_descriptors.py
 
 lock: ## Resolves requirements.lock and infra/tools.lock again.
 	.cache/tools/bin/uv pip compile infra/tools.in -q --no-header --universal --python-version 3.11 \
 	  --generate-hashes -o infra/tools.lock
+	.cache/tools/bin/uv pip compile infra/check/tools.in -q --no-config --no-header --no-annotate --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_39 --generate-hashes -o infra/check/tools.lock
 	.cache/tools/bin/uv pip compile pyproject.toml -q --no-header --no-annotate --all-extras --python-version 3.11 \
 	  --python-platform x86_64-manylinux_2_39 --generate-hashes -o requirements.lock
 

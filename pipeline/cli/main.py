@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from roadworthy.pipeline.cli.check import check, schema
+from roadworthy.pipeline.cli.cloud import cloud
 from roadworthy.pipeline.cli.compress import compress
 from roadworthy.pipeline.cli.data import data
 from roadworthy.pipeline.cli.predict import predict
@@ -29,7 +30,7 @@ def cli(debug: bool) -> None:
     """From a labelled dataset to a compressed, checked and deployed TensorFlow model."""
 
 
-for command in (check, run, compress, report, serve, predict, token, data, schema):
+for command in (check, run, compress, report, serve, predict, token, data, cloud, schema):
     cli.add_command(command)
 
 

@@ -1,0 +1,26 @@
+variable "project" {
+  description = "Id of an existing project with billing."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project must be a project's id: 6 to 30 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "region" {
+  description = "Region of the bucket."
+  type        = string
+  default     = "europe-west4"
+}
+
+variable "administrators" {
+  description = "Members who may read and write state, besides the project's owners: group:…, serviceAccount:…."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for member in var.administrators : can(regex("^(user|group|serviceAccount|principal|principalSet):", member))])
+    error_message = "administrators must be members for IAM, as group:platform@example.com, and not the public."
+  }
+}

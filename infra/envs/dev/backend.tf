@@ -1,0 +1,7 @@
+# Made by infra/bootstrap.
+terraform {
+  backend "gcs" {
+    bucket = "roadworthy-dev-terraform"
+    prefix = "platform"
+  }
+}

@@ -1,0 +1,16 @@
+output "cloud" {
+  description = "The cloud section of a run's config: roadworthy cloud init --from-terraform."
+  value       = module.platform.cloud
+}
+
+output "platform" {
+  description = "What people and workflows need to know: images, cluster, endpoints, accounts."
+  value = {
+    images          = module.platform.images
+    cluster         = module.platform.cluster
+    endpoints       = module.platform.endpoints
+    tensorboard     = module.platform.tensorboard
+    serving_account = module.platform.serving_account
+    github          = module.platform.github
+  }
+}

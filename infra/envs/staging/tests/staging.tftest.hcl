@@ -1,0 +1,38 @@
+# What is in the plan itself (protection, taints, roles) is held by tests/infra/test_plans.py.
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+}
+
+run "staging_serves_from_its_cluster" {
+  command = plan
+
+  assert {
+    condition     = output.platform.cluster == "roadworthy" && length(output.platform.endpoints) == 0
+    error_message = "Staging serves from a cluster, as production does."
+  }
+
+  assert {
+    condition     = output.cloud.project == "roadworthy-staging" && output.cloud.labels.env == "staging"
+    error_message = "A run's config must name this environment's project."
+  }
+
+  assert {
+    condition     = output.cloud.pipeline_root == "gs://roadworthy-staging-pipeline/runs" && output.cloud.model_root == "gs://roadworthy-staging-models/models"
+    error_message = "A run's config must name this environment's buckets."
+  }
+}
+
+run "github_deploys_from_one_repository" {
+  command = plan
+
+  variables {
+    github = { repository = "acme/vision", repository_id = "4711" }
+  }
+
+  assert {
+    condition     = output.platform.github != null
+    error_message = "With github there must be something to sign in with."
+  }
+}

@@ -1,0 +1,136 @@
+# Nodes do not run as the project's default account, which may edit everything.
+resource "google_service_account" "nodes" {
+  project      = var.project
+  account_id   = "${var.name}-nodes"
+  display_name = "Nodes of ${var.name}"
+}
+
+resource "google_project_iam_member" "nodes" {
+  project = var.project
+  role    = "roles/container.defaultNodeServiceAccount"
+  member  = google_service_account.nodes.member
+}
+
+resource "google_container_cluster" "this" {
+  project             = var.project
+  location            = var.region
+  name                = var.name
+  network             = var.network.id
+  subnetwork          = var.network.subnet.id
+  networking_mode     = "VPC_NATIVE"
+  datapath_provider   = "ADVANCED_DATAPATH"
+  deletion_protection = var.deletion_protection
+
+  enable_autopilot         = var.mode == "autopilot" ? true : null
+  remove_default_node_pool = var.mode == "autopilot" ? null : true
+  initial_node_count       = var.mode == "autopilot" ? null : 1
+
+  ip_allocation_policy {
+    cluster_secondary_range_name  = var.network.subnet.pods
+    services_secondary_range_name = var.network.subnet.services
+  }
+
+  private_cluster_config {
+    enable_private_nodes    = true
+    enable_private_endpoint = true
+  }
+
+  control_plane_endpoints_config {
+    dns_endpoint_config {
+      allow_external_traffic = true
+    }
+  }
+
+  master_authorized_networks_config {
+    dynamic "cidr_blocks" {
+      for_each = var.authorized_networks
+
+      content {
+        display_name = cidr_blocks.key
+        cidr_block   = cidr_blocks.value
+      }
+    }
+  }
+
+  master_auth {
+    client_certificate_config {
+      issue_client_certificate = false
+    }
+  }
+
+  workload_identity_config {
+    workload_pool = "${var.project}.svc.id.goog"
+  }
+
+  gateway_api_config {
+    channel = "CHANNEL_STANDARD"
+  }
+
+  database_encryption {
+    state    = "ENCRYPTED"
+    key_name = var.kms_key
+  }
+
+  binary_authorization {
+    evaluation_mode = "PROJECT_SINGLETON_POLICY_ENFORCE"
+  }
+
+  security_posture_config {
+    mode               = "BASIC"
+    vulnerability_mode = "VULNERABILITY_BASIC"
+  }
+
+  release_channel {
+    channel = "REGULAR"
+  }
+
+  maintenance_policy {
+    recurring_window {
+      start_time = "2026-01-03T02:00:00Z"
+      end_time   = "2026-01-03T10:00:00Z"
+      recurrence = "FREQ=WEEKLY;BYDAY=SA,SU"
+    }
+  }
+
+  monitoring_config {
+    enable_components = ["SYSTEM_COMPONENTS", "DEPLOYMENT", "HPA", "POD"]
+
+    managed_prometheus {
+      enabled = true
+    }
+  }
+
+  dynamic "cluster_autoscaling" {
+    for_each = var.mode == "autopilot" ? [google_service_account.nodes.email] : []
+
+    content {
+      auto_provisioning_defaults {
+        service_account = cluster_autoscaling.value
+        oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]
+      }
+    }
+  }
+
+  # The first pool is removed at once; until then it too is no default.
+  dynamic "node_config" {
+    for_each = var.mode == "autopilot" ? [] : [google_service_account.nodes.email]
+
+    content {
+      service_account = node_config.value
+      oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]
+
+      shielded_instance_config {
+        enable_secure_boot          = true
+        enable_integrity_monitoring = true
+      }
+
+      workload_metadata_config {
+        mode = "GKE_METADATA"
+      }
+    }
+  }
+
+  lifecycle {
+    ignore_changes = [node_config]
+  }
+}

@@ -1,0 +1,188 @@
+mock_provider "google" {}
+
+variables {
+  project = "acme-vision-dev"
+  region  = "europe-west4"
+  name    = "roadworthy"
+  network = {
+    id     = "projects/acme-vision-dev/global/networks/roadworthy"
+    subnet = { id = "roadworthy-europe-west4", pods = "pods", services = "services" }
+  }
+  kms_key = "projects/acme-vision-dev/locations/europe-west4/keyRings/roadworthy/cryptoKeys/gke"
+}
+
+run "autopilot_is_private" {
+  command = plan
+
+  assert {
+    condition     = google_container_cluster.this.enable_autopilot && length(google_container_node_pool.this) == 0
+    error_message = "The default must be an autopilot cluster without pools."
+  }
+
+  assert {
+    condition     = one(google_container_cluster.this.private_cluster_config).enable_private_nodes && one(google_container_cluster.this.private_cluster_config).enable_private_endpoint
+    error_message = "Neither nodes nor the control plane may have a public address."
+  }
+
+  assert {
+    condition     = google_container_cluster.this.deletion_protection
+    error_message = "A cluster must be protected unless told otherwise."
+  }
+
+  assert {
+    condition     = google_container_cluster.this.datapath_provider == "ADVANCED_DATAPATH" && one(google_container_cluster.this.gateway_api_config).channel == "CHANNEL_STANDARD"
+    error_message = "The cluster must have Dataplane V2, for network policies, and Gateway."
+  }
+
+  assert {
+    condition     = one(google_container_cluster.this.workload_identity_config).workload_pool == "acme-vision-dev.svc.id.goog"
+    error_message = "Pods must get their accounts by Workload Identity."
+  }
+
+  assert {
+    condition     = google_project_iam_member.nodes.role == "roles/container.defaultNodeServiceAccount" && google_service_account.nodes.account_id == "roadworthy-nodes"
+    error_message = "Nodes must have an account of their own, with a node's role."
+  }
+}
+
+run "standard_pools" {
+  command = plan
+
+  variables {
+    mode = "standard"
+    pools = {
+      serving = { machine_type = "n2-standard-4", min_nodes = 1, max_nodes = 6 }
+      l4      = { machine_type = "g2-standard-8", max_nodes = 4, gpu = { type = "nvidia-l4" } }
+      v5e     = { machine_type = "ct5lp-hightpu-4t", max_nodes = 4, tpu = { topology = "4x4" } }
+    }
+  }
+
+  assert {
+    condition     = google_container_cluster.this.remove_default_node_pool && google_container_cluster.this.enable_autopilot == null
+    error_message = "A standard cluster must have its own pools only."
+  }
+
+  assert {
+    condition     = [for taint in google_container_node_pool.this["l4"].node_config[0].taint : "${taint.key}:${taint.effect}"] == ["nvidia.com/gpu:NO_SCHEDULE"]
+    error_message = "A pool with GPUs must be tainted."
+  }
+
+  assert {
+    condition     = [for taint in google_container_node_pool.this["v5e"].node_config[0].taint : "${taint.key}:${taint.effect}"] == ["google.com/tpu:NO_SCHEDULE"]
+    error_message = "A pool with TPUs must be tainted."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["l4", "v5e"] : one(google_container_node_pool.this[name].autoscaling).total_min_node_count == 0])
+    error_message = "Accelerators must scale to zero."
+  }
+
+  assert {
+    condition     = length(google_container_node_pool.this["serving"].node_config[0].taint) == 0
+    error_message = "The pool of the servers must take any pod."
+  }
+
+  assert {
+    condition     = one(google_container_node_pool.this["v5e"].placement_policy).tpu_topology == "4x4" && length(google_container_node_pool.this["l4"].placement_policy) == 0
+    error_message = "A slice of several machines must be placed together."
+  }
+}
+
+run "autopilot_has_no_pools" {
+  command = plan
+
+  variables {
+    pools = { serving = { machine_type = "n2-standard-4", min_nodes = 1, max_nodes = 6 } }
+  }
+
+  expect_failures = [var.pools]
+}
+
+run "a_gpu_pool_scales_to_zero" {
+  command = plan
+
+  variables {
+    mode = "standard"
+    pools = {
+      l4 = { machine_type = "g2-standard-8", min_nodes = 1, max_nodes = 4, gpu = { type = "nvidia-l4" } }
+    }
+  }
+
+  expect_failures = [var.pools]
+}
+
+run "one_kind_of_accelerator" {
+  command = plan
+
+  variables {
+    mode = "standard"
+    pools = {
+      serving = { machine_type = "n2-standard-4", min_nodes = 1, max_nodes = 6 }
+      both    = { machine_type = "g2-standard-8", max_nodes = 4, gpu = { type = "nvidia-l4" }, tpu = {} }
+    }
+  }
+
+  expect_failures = [var.pools]
+}
+
+run "a_pool_has_room" {
+  command = plan
+
+  variables {
+    mode  = "standard"
+    pools = { serving = { machine_type = "n2-standard-4", min_nodes = 3, max_nodes = 2 } }
+  }
+
+  expect_failures = [var.pools]
+}
+
+run "somewhere_for_the_clusters_own_pods" {
+  command = plan
+
+  variables {
+    mode  = "standard"
+    pools = { l4 = { machine_type = "g2-standard-8", max_nodes = 4, gpu = { type = "nvidia-l4" } } }
+  }
+
+  expect_failures = [var.pools]
+}
+
+run "two_modes" {
+  command = plan
+
+  variables {
+    mode = "serverless"
+  }
+
+  expect_failures = [var.mode]
+}
+
+run "not_the_whole_internet" {
+  command = plan
+
+  variables {
+    authorized_networks = { everybody = "0.0.0.0/0" }
+  }
+
+  expect_failures = [var.authorized_networks]
+}
+
+run "pods_need_a_range" {
+  command = plan
+
+  variables {
+    network = { id = "roadworthy", subnet = { id = "roadworthy", pods = null, services = null } }
+  }
+
+  expect_failures = [var.network]
+}
+
+run "a_name_leaves_room" {
+  command = plan
+
+  variables {
+    name = "a-name-that-is-too-long"
+  }
+
+  expect_failures = [var.name]
+}

@@ -1,0 +1,157 @@
+mock_provider "google" {}
+
+variables {
+  project = "acme-vision-dev"
+  prefix  = "roadworthy"
+}
+
+run "one_account_a_role" {
+  command = plan
+
+  assert {
+    condition     = keys(google_service_account.this) == ["ci", "deployer", "pipeline", "serving", "trainer"]
+    error_message = "There must be one account a role."
+  }
+
+  assert {
+    condition     = google_service_account.this["ci"].account_id == "roadworthy-ci"
+    error_message = "Accounts must be named by prefix and role."
+  }
+
+  assert {
+    condition = alltrue([
+      for each in google_project_iam_member.roles : !contains(["roles/owner", "roles/editor", "roles/viewer"], each.role)
+    ])
+    error_message = "No account may have a primitive role."
+  }
+
+  assert {
+    condition     = toset([for each in google_project_iam_member.roles : each.role if startswith(each.role, "roles/storage.admin")]) == toset(["roles/storage.admin"])
+    error_message = "Only the deployer administers buckets."
+  }
+}
+
+run "serving_reaches_no_vertex" {
+  command = plan
+
+  assert {
+    condition     = !contains(keys(google_project_iam_member.roles), "serving roles/aiplatform.user")
+    error_message = "What answers the public must not be able to start jobs."
+  }
+
+  assert {
+    condition     = toset(keys(google_service_account_iam_member.acts_as)) == toset(["deployer pipeline", "deployer serving", "deployer trainer", "pipeline pipeline", "pipeline serving", "pipeline trainer"])
+    error_message = "Only the pipeline and the deployer act as others."
+  }
+}
+
+run "without_github_nobody_comes_from_outside" {
+  command = plan
+
+  assert {
+    condition     = length(google_iam_workload_identity_pool.github) == 0 && output.github_provider == null
+    error_message = "Without github there must be no pool."
+  }
+}
+
+run "workloads_need_a_cluster" {
+  command = plan
+
+  variables {
+    cluster = true
+  }
+
+  assert {
+    condition     = google_service_account_iam_member.workloads["serving models/model-server"].member == "serviceAccount:acme-vision-dev.svc.id.goog[models/model-server]"
+    error_message = "The server's Kubernetes account must be the serving account."
+  }
+}
+
+run "github_is_one_repository" {
+  command = plan
+
+  variables {
+    github = { repository = "acme/vision", repository_id = "4711" }
+  }
+
+  assert {
+    condition     = strcontains(google_iam_workload_identity_pool_provider.github[0].attribute_condition, "assertion.repository == 'acme/vision' && assertion.repository_id == '4711'")
+    error_message = "Tokens of other repositories must be refused."
+  }
+
+  assert {
+    condition     = one(google_iam_workload_identity_pool_provider.github[0].oidc).issuer_uri == "https://token.actions.githubusercontent.com"
+    error_message = "Only GitHub issues the tokens."
+  }
+}
+
+run "no_primitive_role" {
+  command = plan
+
+  variables {
+    accounts = { ci = { description = "CI.", roles = ["roles/editor"] } }
+  }
+
+  expect_failures = [var.accounts]
+}
+
+run "acting_as_somebody_who_is_there" {
+  command = plan
+
+  variables {
+    accounts = { ci = { description = "CI.", acts_as = ["trainer"] } }
+  }
+
+  expect_failures = [var.accounts]
+}
+
+run "a_workload_has_a_namespace" {
+  command = plan
+
+  variables {
+    accounts = { ci = { description = "CI.", workloads = ["server"] } }
+  }
+
+  expect_failures = [var.accounts]
+}
+
+run "a_repository_has_an_owner" {
+  command = plan
+
+  variables {
+    github = { repository = "vision", repository_id = "4711" }
+  }
+
+  expect_failures = [var.github]
+}
+
+run "a_repository_has_a_number" {
+  command = plan
+
+  variables {
+    github = { repository = "acme/vision", repository_id = "R_kg" }
+  }
+
+  expect_failures = [var.github]
+}
+
+run "github_needs_its_accounts" {
+  command = plan
+
+  variables {
+    accounts = { ci = { description = "CI." } }
+    github   = { repository = "acme/vision", repository_id = "4711" }
+  }
+
+  expect_failures = [var.github]
+}
+
+run "a_prefix_leaves_room" {
+  command = plan
+
+  variables {
+    prefix = "a-prefix-that-is-too-long"
+  }
+
+  expect_failures = [var.prefix]
+}

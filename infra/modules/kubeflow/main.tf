@@ -1,0 +1,89 @@
+locals {
+  databases = ["cachedb", "metadb", "mlpipeline"]
+  # The accounts of the upstream manifests (manifests/kustomize/env/gcp) that use the database or the bucket.
+  workloads = ["kubeflow-pipelines-cloudsql-proxy", "kubeflow-pipelines-minio-gcs-gateway", "ml-pipeline", "ml-pipeline-ui", "pipeline-runner"]
+}
+
+resource "google_service_account" "this" {
+  project      = var.project
+  account_id   = "${var.name}-kubeflow"
+  display_name = "Kubeflow Pipelines"
+  description  = "Keeps runs in the database, and artifacts in the bucket."
+}
+
+resource "google_project_iam_member" "this" {
+  for_each = toset(["roles/cloudsql.client", "roles/cloudsql.instanceUser", "roles/logging.logWriter", "roles/monitoring.metricWriter"])
+
+  project = var.project
+  role    = each.value
+  member  = google_service_account.this.member
+}
+
+resource "google_service_account_iam_member" "workloads" {
+  for_each = toset(local.workloads)
+
+  service_account_id = google_service_account.this.name
+  role               = "roles/iam.workloadIdentityUser"
+  member             = "serviceAccount:${var.project}.svc.id.goog[${var.namespace}/${each.value}]"
+}
+
+resource "google_sql_database_instance" "this" {
+  project             = var.project
+  region              = var.region
+  name                = "${var.name}-kubeflow"
+  database_version    = "MYSQL_8_0"
+  encryption_key_name = var.kms_key
+  deletion_protection = var.deletion_protection
+
+  settings {
+    tier                        = var.database.tier
+    edition                     = "ENTERPRISE"
+    availability_type           = var.database.standby ? "REGIONAL" : "ZONAL"
+    disk_autoresize             = true
+    deletion_protection_enabled = var.deletion_protection
+
+    backup_configuration {
+      enabled                        = true
+      binary_log_enabled             = true
+      start_time                     = "02:00"
+      transaction_log_retention_days = 7
+
+      backup_retention_settings {
+        retained_backups = var.database.backup_days
+      }
+    }
+
+    ip_configuration {
+      ipv4_enabled    = false
+      private_network = var.network
+      ssl_mode        = "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"
+    }
+
+    # The account signs in by IAM, so that there is no password to keep.
+    database_flags {
+      name  = "cloudsql_iam_authentication"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "local_infile"
+      value = "off"
+    }
+  }
+}
+
+resource "google_sql_database" "this" {
+  for_each = toset(local.databases)
+
+  project  = var.project
+  instance = google_sql_database_instance.this.name
+  name     = each.value
+}
+
+resource "google_sql_user" "this" {
+  project        = var.project
+  instance       = google_sql_database_instance.this.name
+  name           = google_service_account.this.email
+  type           = "CLOUD_IAM_SERVICE_ACCOUNT"
+  database_roles = ["cloudsqlsuperuser"]
+}

@@ -1,0 +1,10 @@
+output "urls" {
+  description = "gs:// addresses by the end of the bucket's name, once their readers and writers may use them."
+  value       = { for name, bucket in google_storage_bucket.this : name => "gs://${bucket.name}" }
+
+  depends_on = [
+    google_storage_bucket_iam_binding.readers,
+    google_storage_bucket_iam_binding.writers,
+    google_storage_bucket_iam_binding.metadata,
+  ]
+}

@@ -1,0 +1,50 @@
+output "cloud" {
+  description = "The cloud section of a run's config: roadworthy cloud init --from-terraform."
+  value = {
+    project         = var.project
+    region          = var.region
+    pipeline_root   = "${module.storage.urls["pipeline"]}/runs"
+    data            = "${module.storage.urls["data"]}/data"
+    model_root      = "${module.storage.urls["models"]}/models"
+    image           = "${module.registry.images}/pipeline:${var.release}"
+    service_account = module.identity.emails["pipeline"]
+    network         = "projects/${module.services.number}/global/networks/${module.network.name}"
+    kms_key         = module.kms.keys["vertex"]
+    labels          = var.labels
+    beam            = { runner = "dataflow", options = module.dataflow.options }
+  }
+}
+
+output "tensorboard" {
+  description = "Id of the Tensorboard that training reports to."
+  value       = module.vertex.tensorboard
+}
+
+output "endpoints" {
+  description = "Ids of Vertex AI's endpoints by model."
+  value       = module.vertex.endpoints
+}
+
+output "images" {
+  description = "Where images are pushed to."
+  value       = module.registry.images
+}
+
+output "cluster" {
+  description = "Name of the cluster, or null."
+  value       = one(module.gke[*].name)
+}
+
+output "serving_account" {
+  description = "Account of the servers, for the annotation iam.gke.io/gcp-service-account."
+  value       = module.identity.emails["serving"]
+}
+
+output "github" {
+  description = "What the workflows sign in with: the provider and the accounts; null without github."
+  value = var.github == null ? null : {
+    workload_identity_provider = module.identity.github_provider
+    ci                         = module.identity.emails["ci"]
+    deployer                   = module.identity.emails["deployer"]
+  }
+}

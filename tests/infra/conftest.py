@@ -1,0 +1,40 @@
+"""Terraform on copies of the real modules, with the provider's schema served on this machine."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tools():
+    """The environment that infra-check runs in."""
+    subprocess.run([ROOT / "infra/check/tools.sh"], check=True)
+
+
+@pytest.fixture
+def check_terraform():
+    """infra-check's Terraform part on a folder; returns what it said and its exit code."""
+
+    def check(folder):
+        done = subprocess.run(
+            [ROOT / "infra/check/terraform.sh", folder],
+            env={**os.environ, "ROADWORTHY_PROVIDER": "local"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout + done.stderr, done.returncode
+
+    return check
+
+
+@pytest.fixture
+def storage_module(tmp_path):
+    """A copy of the module storage, to break."""
+    shutil.copytree(ROOT / "infra/modules/storage", tmp_path / "storage")
+    return tmp_path / "storage"
