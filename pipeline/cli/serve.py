@@ -42,9 +42,10 @@ def serve(
 ) -> None:
     """Serve every model below MODEL_ROOT/<name>/<version>/ as TF Serving does; new versions are picked up."""
     from roadworthy.pipeline.cli.console import quieten_tensorflow
+    from roadworthy.serving.server.listening import Listening
     from roadworthy.serving.server.manager import Loading, Manager
     from roadworthy.serving.server.operation import Operation, observing, tls_of
-    from roadworthy.serving.server.run import Listening, log_to_stderr, run_server
+    from roadworthy.serving.server.run import log_to_stderr, run_server
 
     quieten_tensorflow()
     log_to_stderr()

@@ -52,6 +52,11 @@ class Servable(Protocol):
         """What Roadworthy wrote beside the model; None for a SavedModel of another maker."""
         ...
 
+    @property
+    def at_once(self) -> int | None:
+        """How many requests it works on at a time, >= 1; None takes as many as come, and may gather them."""
+        ...
+
     def predict(
         self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
     ) -> dict[str, np.ndarray]:

@@ -65,6 +65,11 @@ class LiteRTServable:
         """The contract's two signatures."""
         return self._signatures
 
+    @property
+    def at_once(self) -> int:
+        """How many requests it works on at a time."""
+        return self._pool.at_once
+
     def predict(
         self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
     ) -> dict[str, np.ndarray]:

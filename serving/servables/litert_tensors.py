@@ -43,6 +43,11 @@ class LiteRTTensorsServable:
         """`serving_default`, and what else the file names."""
         return self._signatures
 
+    @property
+    def at_once(self) -> int:
+        """How many requests it works on at a time."""
+        return self._pool.at_once
+
     def predict(
         self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
     ) -> dict[str, np.ndarray]:

@@ -87,6 +87,11 @@ class SavedModelServable:
         """The model's signatures by name."""
         return self._signatures
 
+    @property
+    def at_once(self) -> None:
+        """As many requests as come; TensorFlow shares the cores among them."""
+        return None
+
     def predict(
         self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
     ) -> dict[str, np.ndarray]:

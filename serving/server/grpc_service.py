@@ -29,6 +29,8 @@ MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
 MAX_STREAMS: Final = 256
 # Longer ones are parsed in a thread.
 _SMALL_BYTES: Final = 64 * 1024
+# Of the wire format: tag of field 1 with a length, and the longest length that is one byte.
+_FIELD_1, _ONE_BYTE_LENGTH = 0x0A, 0x7F
 _METADATA_FIELD: Final = "signature_def"
 _UNLIMITED: Final = 2**31 - 1
 
@@ -148,18 +150,20 @@ class GrpcService:
         if method is None:
             assert self._health is not None
             return self._health.answer(path, message)
-        answered = self._work.run(*self._job(method, call, message))
+        kind, model, do = self._job(method, call, message)
+        answered = self._work.run(kind, do, model=model)
         return answered if isinstance(answered, bytes) else _Later(answered)
 
-    def _job(self, method: _Method, call: Call, message: bytes) -> tuple[Kind | None, Callable[[], bytes]]:
-        """What there is to do, and which other requests cost as much."""
+    def _job(self, method: _Method, call: Call, message: bytes) -> tuple[Kind | None, str, Callable[[], bytes]]:
+        """Which other requests cost as much, the model it is for, and what there is to do."""
         if len(message) > _SMALL_BYTES:
-            return None, lambda: self._respond(method, call, _parsed(method, message))
+            model = _announced_model(message)
+            return None, model, lambda: self._respond(method, call, _parsed(method, message))
         request = _parsed(method, message)
         spec = _spec_of(request)
         # What names no model, such as a reload, is none of the many requests that are alike.
         kind = None if spec is None else (method.name, bytes(spec.SerializeToString()), size_class(len(message)))
-        return kind, functools.partial(self._respond, method, call, request)
+        return kind, _model_of(request), functools.partial(self._respond, method, call, request)
 
     def _respond(self, method: _Method, call: Call, request: Any) -> bytes:
         call.model = _model_of(request)
@@ -215,6 +219,20 @@ def _parsed(method: _Method, message: bytes) -> Any:
     except DecodeError as error:
         name = method.request_class.DESCRIPTOR.full_name
         raise RequestError(f"A request must be a {name}. Received: {error}.") from error
+
+
+def _announced_model(message: bytes) -> str:
+    """The model of a request that is too long to be parsed at once; empty where it doesn't begin with a short spec.
+
+    The spec is field 1, which writers of Protocol Buffers put first. Only where the request waits depends on it.
+    """
+    tag, length = message[:2]
+    if tag != _FIELD_1 or length > _ONE_BYTE_LENGTH:
+        return ""
+    try:
+        return str(protos.ModelSpec.FromString(message[2 : 2 + length]).name)
+    except DecodeError:
+        return ""
 
 
 def _spec_of(request: Any) -> Any:

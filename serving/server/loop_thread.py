@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import uvloop
@@ -21,9 +22,13 @@ class LoopThread:
         """Starts the thread."""
         self._thread.start()
 
+    def submit(self, work: Coroutine[Any, Any, Result]) -> "Future[Result]":
+        """Runs a coroutine there while the caller, another thread, does something else."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Runs a coroutine there and returns what it returns; called from any other thread."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return self.submit(work).result()
 
     def stop(self) -> None:
         """Ends the thread; what still runs in it is dropped."""

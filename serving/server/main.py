@@ -11,9 +11,9 @@ from roadworthy.serving.errors import RoadworthyError, ServeError
 
 if TYPE_CHECKING:
     from roadworthy.serving.servables.base import Servable
+    from roadworthy.serving.server.listening import Listening
     from roadworthy.serving.server.manager import Manager
     from roadworthy.serving.server.operation import Operation
-    from roadworthy.serving.server.run import Listening
 
 _EXAMPLES: Final = """examples:
   roadworthy-model-server --model_name=fashion --model_base_path=/models/fashion --rest_api_port=8501
@@ -114,8 +114,8 @@ def _open_version(given: argparse.Namespace) -> Callable[[Path], "Servable"]:
 
 
 def _listening(given: argparse.Namespace) -> "Listening":
+    from roadworthy.serving.server.listening import Listening
     from roadworthy.serving.server.operation import tls_of
-    from roadworthy.serving.server.run import Listening
 
     return Listening(
         host=given.host,

@@ -152,6 +152,13 @@ class Manager:
         with self._lock:
             return sorted(self._configs.keys() | self._models.keys())
 
+    def at_once(self, name: str) -> int | None:
+        """How many requests a model works on at a time, the most of its versions; None takes as many as come."""
+        with self._lock:
+            servables = [version.servable for version in self._models.get(name, {}).values()]
+        limits = [servable.at_once for servable in servables if servable is not None]
+        return None if None in limits else max(filter(None, limits), default=None)
+
     def logging_of(self, name: str) -> Logging | None:
         """What is logged of a model's requests, as its config has it."""
         config = self._configs.get(name)

@@ -148,7 +148,7 @@ class RestApp:
             do = functools.partial(_ask, self._manager, path, body, call)
         else:
             do = functools.partial(_describe, self._manager, path)
-        answered = self._work.run(_kind(verb, path, body), do)
+        answered = self._work.run(_kind(verb, path, body), do, model=call.model)
         return answered if isinstance(answered, bytes) else await answered
 
     def _arrived(self, call: Call, verb: str, path: str) -> None:

@@ -8,11 +8,10 @@ from typing import Final
 
 import uvicorn
 
+from roadworthy.serving.server.listening import MAX_CONNECTIONS
 from roadworthy.serving.server.rest_app import Application
 from roadworthy.serving.server.rest_connection import AnswerAtOnce, RestConnection
 
-# Of each transport; every one takes some memory and a file descriptor.
-MAX_CONNECTIONS: Final = 1024
 _LOOK_S: Final = 0.005
 _LOOK_AFTER_EVERY_S: Final = 2.0
 

@@ -1,5 +1,8 @@
 """Where requests are worked on: cheap ones at once on the event loop, all others in threads, and never too many.
 
+Most threads only wait, for a batch to fill or for a session. A model that works on a few requests at a time has as
+many threads of its own: more would wake one another for nothing, and a slow model's would keep those of others busy.
+
 To hand a small request to another thread and back costs several times what the request itself does. What is worked on
 at once keeps every other request waiting, though, so only what was measured to be quick is, and only while it stays so.
 """
@@ -81,16 +84,26 @@ class Pace:
 class Work:
     """Works on requests; `run` belongs to the event loop's thread."""
 
-    def __init__(self, *, threads: int = THREADS, max_requests: int = MAX_REQUESTS, quick_on_loop: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = THREADS,
+        max_requests: int = MAX_REQUESTS,
+        quick_on_loop: bool = True,
+        at_once: Callable[[str], int | None] = lambda model: None,
+    ) -> None:
         """Starts no thread yet.
 
         Args:
             threads: most requests worked on at a time in threads.
             max_requests: most requests in threads or waiting for one.
             quick_on_loop: False where requests wait for one another, as in batches: the loop would wait with them.
+            at_once: how many requests a model works on at a time; None is as many as there are threads for.
         """
         self._quick_on_loop = quick_on_loop
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        self._own_threads: dict[str, ThreadPoolExecutor] = {}
+        self._at_once = at_once
         self._max_requests = max_requests
         self._paces: dict[Kind | None, Pace] = {}
         self._under_way = 0
@@ -100,13 +113,14 @@ class Work:
         pace = self._paces.get(kind)
         return pace is not None and pace.on_loop
 
-    def run(self, kind: Kind | None, do: Callable[[], Answer]) -> "Answer | asyncio.Future[Answer]":
+    def run(self, kind: Kind | None, do: Callable[[], Answer], *, model: str = "") -> "Answer | asyncio.Future[Answer]":
         """Works on a request.
 
         Args:
             kind: requests of one kind cost about the same, such as those of one size for one model; None is never
                 quick.
             do: the work; what it raises is passed on.
+            model: the model it is for.
 
         Returns:
             The answer, if the work was done at once, else a future of it.
@@ -115,7 +129,7 @@ class Work:
             RequestError: RESOURCE_EXHAUSTED, too many requests are under way.
         """
         if kind is None or not self.is_quick(kind):
-            return self._in_thread(kind, do)
+            return self._in_thread(kind, do, self._threads_of(model))
         return self.run_at_once(kind, do)
 
     def run_at_once(self, kind: Kind, do: Callable[[], Answer]) -> Answer:
@@ -130,9 +144,26 @@ class Work:
 
     def close(self) -> None:
         """Waits for the work that has begun; what has not is dropped."""
-        self._threads.shutdown(cancel_futures=True)
+        for threads in (self._threads, *self._own_threads.values()):
+            threads.shutdown(cancel_futures=True)
 
-    def _in_thread(self, kind: Kind | None, do: Callable[[], Answer]) -> "asyncio.Future[Answer]":
+    def _threads_of(self, model: str) -> ThreadPoolExecutor:
+        limit = self._at_once(model)
+        if limit is None:
+            return self._threads
+        if model not in self._own_threads:
+            self._forget_models()
+            self._own_threads[model] = ThreadPoolExecutor(limit, thread_name_prefix=f"work-{model}")
+        return self._own_threads[model]
+
+    def _forget_models(self) -> None:
+        """Ends the threads of models that are gone, once they have done what they were given."""
+        for model in [model for model in self._own_threads if self._at_once(model) is None]:
+            self._own_threads.pop(model).shutdown(wait=False)
+
+    def _in_thread(
+        self, kind: Kind | None, do: Callable[[], Answer], threads: ThreadPoolExecutor
+    ) -> "asyncio.Future[Answer]":
         if self._under_way >= self._max_requests:
             raise RequestError(
                 f"The server must not have more than {self._max_requests} requests under way. Received: one more. "
@@ -142,7 +173,7 @@ class Work:
         self._under_way += 1
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        doing = self._threads.submit(_timed, do)
+        doing = threads.submit(_timed, do)
         doing.add_done_callback(lambda done: loop.call_soon_threadsafe(self._over, kind, done, answer))
         # What waits for a thread is dropped with its request; what has one goes on, and counts until it is done.
         answer.add_done_callback(lambda given: doing.cancel() if given.cancelled() else None)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from roadworthy.serving import protos
 from roadworthy.serving.server import grpc_connection
+from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
-from roadworthy.serving.server.run import Listening, ModelServer
+from roadworthy.serving.server.run import ModelServer
 
 STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 CHECK = "/grpc.health.v1.Health/Check"
@@ -198,7 +199,7 @@ def test_a_request_that_trickles_is_ended(raw, server, monkeypatch):
 
 def _connections(server):
     deadline = time.monotonic() + 20
-    while len(found := [one for one in server._grpc._connections if one._exchanges]) != 1:
+    while len(found := [one for one in server._transports._grpc._connections if one._exchanges]) != 1:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return found
@@ -209,7 +210,7 @@ async def _call(function):
 
 
 def test_all_that_comes_in_at_once_is_bounded(raw, server, monkeypatch, still_serves):
-    monkeypatch.setattr(server._grpc._service._incoming, "_max_bytes", 1000)
+    monkeypatch.setattr(server._transports._grpc._service._incoming, "_max_bytes", 1000)
     raw.ask(body=framed(bytes(2000)))
     answer = next(event for event in raw.events(ngh2.StreamClosed) if isinstance(event, ngh2.ResponseReceived))
     assert dict(answer.headers)[b"grpc-status"] == b"8"
@@ -273,7 +274,7 @@ def test_no_bytes_make_it_fail(server, data):
 
 def test_after_all_that_nothing_is_left_behind(server, still_serves):
     deadline = time.monotonic() + 20
-    while any(connection._exchanges for connection in server._grpc._connections):
+    while any(connection._exchanges for connection in server._transports._grpc._connections):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert server._grpc._service._incoming._bytes == 0
+    assert server._transports._grpc._service._incoming._bytes == 0

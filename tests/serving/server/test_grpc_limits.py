@@ -9,8 +9,9 @@ import ngh2
 import pytest
 
 from roadworthy.serving.server import grpc_connection, grpc_server
+from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
-from roadworthy.serving.server.run import Listening, ModelServer
+from roadworthy.serving.server.run import ModelServer
 
 STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

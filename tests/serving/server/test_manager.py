@@ -1,5 +1,6 @@
 """What is served follows the model root."""
 
+import os
 import shutil
 import threading
 import time
@@ -84,6 +85,14 @@ def test_the_latest_version_is_served(root, exported, manager):
     manager.poll()
     assert served(manager) == 10
     assert states(manager) == {10: State.AVAILABLE}
+
+
+def test_a_model_tells_how_many_requests_it_works_on_at_a_time(root, exported, manager):
+    shutil.copytree(exported["first"], root / "large" / "1")
+    manager.poll()
+    assert manager.at_once("small") == len(os.sched_getaffinity(0))
+    assert manager.at_once("large") is None
+    assert manager.at_once("unknown") is None
 
 
 def test_a_new_version_takes_over(root, exported, manager):

@@ -15,10 +15,11 @@ from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, 
 
 from contracts.certificates import Authority
 from roadworthy.serving.errors import ServeError
+from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.model_config import ModelConfig
 from roadworthy.serving.server.operation import Operation, observing, tls_of
-from roadworthy.serving.server.run import Listening, ModelServer
+from roadworthy.serving.server.run import ModelServer
 from roadworthy.serving.server.tokens import mint
 
 NOTHING = Operation()

@@ -7,9 +7,10 @@ import json
 import httpx
 import pytest
 
+from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.model_config import ModelConfig
-from roadworthy.serving.server.run import Listening, ModelServer
+from roadworthy.serving.server.run import ModelServer
 
 
 @pytest.fixture(scope="module")

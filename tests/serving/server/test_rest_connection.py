@@ -9,8 +9,9 @@ import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from roadworthy.serving.server import rest_connection, rest_server
+from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
-from roadworthy.serving.server.run import Listening, ModelServer
+from roadworthy.serving.server.run import ModelServer
 
 GET = b"GET /readyz HTTP/1.1\r\nHost: x\r\n"
 

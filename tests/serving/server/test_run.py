@@ -16,14 +16,16 @@ import pytest
 from roadworthy.serving.client import Client
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.repository import publish
+from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
-from roadworthy.serving.server.run import Listening, ModelServer, run_server
+from roadworthy.serving.server.run import ModelServer, run_server
 
 # Prints the two ports as one JSON line once it is ready.
 SERVE = """
 import json, pathlib, sys
 from roadworthy.serving.server.manager import Manager
-from roadworthy.serving.server.run import Listening, run_server
+from roadworthy.serving.server.listening import Listening
+from roadworthy.serving.server.run import run_server
 run_server(Manager.of_root(pathlib.Path(sys.argv[1])), Listening(grpc_port=0, rest_port=0),
            on_ready=lambda grpc, rest: print(json.dumps([grpc, rest]), flush=True))
 print("stopped", flush=True)

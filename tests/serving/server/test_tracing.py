@@ -12,9 +12,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from roadworthy.serving.errors import ServeError
+from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.observe import Call
-from roadworthy.serving.server.run import Listening, ModelServer
+from roadworthy.serving.server.run import ModelServer
 from roadworthy.serving.server.tracing import tracing
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -125,3 +125,43 @@ def test_kinds_that_clients_make_up_are_bounded(work):
 
     asyncio.run(ask())
     assert len(work._paces) <= 1024
+
+
+def in_thread(work, model):
+    async def ask():
+        return await work.run(None, lambda: threading.current_thread().name, model=model)
+
+    return asyncio.run(asyncio.wait_for(ask(), 20))
+
+
+def test_a_model_that_works_on_few_requests_waits_for_no_other():
+    limits = {"small": 1}
+    work, release = Work(threads=1, at_once=limits.get), threading.Event()
+
+    async def beside_a_slow_one():
+        slow = work.run(None, release.wait, model="slow")
+        quick = await work.run(None, lambda: "quick", model="small")
+        release.set()
+        return quick, await slow
+
+    try:
+        assert asyncio.run(asyncio.wait_for(beside_a_slow_one(), 20)) == ("quick", True)
+    finally:
+        release.set()
+        work.close()
+
+
+def test_threads_end_with_their_model():
+    limits = {"first": 1}
+    work = Work(threads=1, at_once=limits.get)
+    assert in_thread(work, "first").startswith("work-first")
+
+    del limits["first"]
+    limits["second"] = 1
+    assert in_thread(work, "second").startswith("work-second")
+    assert in_thread(work, "first").startswith("work_")
+    deadline = time.monotonic() + 20
+    while any(thread.name.startswith("work-first") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    work.close()

@@ -9,9 +9,10 @@ import pytest
 
 from contracts.lengths import write_lengths
 from contracts.live_browser import Browser
+from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.operation import Operation, observing
-from roadworthy.serving.server.run import Listening, ModelServer
+from roadworthy.serving.server.run import ModelServer
 from roadworthy.serving.server.tokens import mint
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"

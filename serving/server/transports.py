@@ -1,0 +1,122 @@
+"""Both transports over one manager, and what they share; importing them takes as long as loading a small model."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+from roadworthy.serving.server.grpc_server import GrpcServer
+from roadworthy.serving.server.grpc_service import GrpcService, limits_of
+from roadworthy.serving.server.health import Health
+from roadworthy.serving.server.incoming import Incoming
+from roadworthy.serving.server.listening import Listening
+from roadworthy.serving.server.manager import Manager
+from roadworthy.serving.server.metrics import CONTENT_TYPE, Metrics
+from roadworthy.serving.server.observe import Observer, Observers
+from roadworthy.serving.server.page.application import page_routes
+from roadworthy.serving.server.readiness import LIVE_PATH, READY_PATH, Readiness, live
+from roadworthy.serving.server.rest_app import Application, RestApp, text_page
+from roadworthy.serving.server.rest_server import RestServer, with_cors
+from roadworthy.serving.server.work import Work
+
+# As many of the longest requests may be coming in at a time.
+_INCOMING_REQUESTS: Final = 4
+
+
+class Transports:
+    """gRPC and REST from start to a graceful stop; belongs to the event loop's thread."""
+
+    def __init__(
+        self,
+        manager: Manager,
+        work: Work,
+        listening: Listening,
+        *,
+        grpc: Sequence[socket.socket],
+        rest: socket.socket | None,
+        observers: Sequence[Observer],
+    ) -> None:
+        """Answers nothing yet.
+
+        Args:
+            manager: what is served.
+            work: where requests are worked on.
+            listening: how.
+            grpc: bound sockets for gRPC.
+            rest: a bound socket for REST; None is no REST.
+            observers: told of every request.
+        """
+        self._manager = manager
+        self._work = work
+        self._listening = listening
+        self._incoming = Incoming(max_bytes=_INCOMING_REQUESTS * listening.max_request_bytes)
+        self._health = Health() if listening.health else None
+        self._readiness = Readiness()
+        self._metrics = Metrics() if listening.metrics_path else None
+        self._observers = Observers([*observers, *([self._metrics] if self._metrics else [])])
+        self._grpc = self._grpc_server(grpc)
+        self._rest = self._rest_server(rest) if rest is not None else None
+
+    async def start(self) -> None:
+        """Begins to answer, and says that it is ready."""
+        tls = self._listening.tls
+        await self._grpc.start(None if tls is None else tls.ssl_context("h2"))
+        if self._rest is not None:
+            await self._rest.start(None if tls is None else tls.ssl_context("http/1.1"))
+        self._readiness.ready = True
+        if self._health is not None:
+            self._health.serving()
+
+    async def stop(self) -> None:
+        """Says that it stops, takes no more requests, and waits for those under way."""
+        self._readiness.ready = False
+        if self._health is not None:
+            self._health.not_serving()
+        # Whoever shares out requests looks at the health only now and then, and sends some more meanwhile.
+        await asyncio.sleep(self._listening.drain_delay_s)
+        stops = [self._grpc.stop(grace_s=self._listening.drain_s)]
+        if self._rest is not None:
+            stops.append(self._rest.stop())
+        await asyncio.gather(*stops)
+
+    def _grpc_server(self, bound: Sequence[socket.socket]) -> GrpcServer:
+        listening = self._listening
+        service = GrpcService(
+            self._manager,
+            self._work,
+            self._incoming,
+            observers=self._observers,
+            health=self._health,
+            **{"max_message_bytes": listening.max_request_bytes, **limits_of(listening.grpc_options)},
+        )
+        return GrpcServer(service, bound, max_connections=listening.max_connections)
+
+    def _rest_server(self, bound: socket.socket) -> RestServer:
+        listening = self._listening
+        app = self._rest_app()
+        return RestServer(
+            with_cors(app) if listening.cors else app,
+            bound,
+            drain_s=listening.drain_s,
+            timeout_s=listening.rest_timeout_s,
+            # Headers for other origins are added on the long way.
+            answer_at_once=None if listening.cors else app.answer_at_once,
+            max_connections=listening.max_connections,
+        )
+
+    def _rest_app(self) -> RestApp:
+        listening = self._listening
+        routes: dict[str, Application] = {LIVE_PATH: live, READY_PATH: self._readiness}
+        if listening.page:
+            routes |= page_routes(self._manager)
+        if listening.metrics_path is not None and self._metrics is not None:
+            routes[listening.metrics_path] = text_page(self._metrics.text, CONTENT_TYPE)
+        return RestApp(
+            self._manager,
+            self._work,
+            self._incoming,
+            timeout_s=listening.rest_timeout_s,
+            max_body_bytes=listening.max_request_bytes,
+            observers=self._observers,
+            routes=routes,
+        )
