@@ -33,6 +33,23 @@ def check_terraform():
     return check
 
 
+@pytest.fixture(scope="session")
+def attached(tools):
+    """Runs a command in which Terraform finds the provider's schema for all that a folder uses."""
+
+    def run(folder, *command, **variables):
+        return subprocess.run(
+            [ROOT / ".cache/check/bin/python", "-m", "terraform_check.attached", folder, *command],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT / "infra/check")} | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
 @pytest.fixture
 def storage_module(tmp_path):
     """A copy of the module storage, to break."""

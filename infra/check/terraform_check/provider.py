@@ -159,11 +159,11 @@ def _fill(block: dict[str, Any], value: Any, fill: Callable[[str, Any], Any]) ->
 
 
 def _made_up(resource: str) -> Callable[[str, Any], Any]:
-    identity = f"{resource.removeprefix('google_')}-{uuid.uuid4().hex[:8]}"
+    identity = f"{resource.removeprefix('google_').replace('_', '-')}-{uuid.uuid4().hex[:8]}"
 
     def fill(name: str, kind: Any) -> Any:
         if kind == "string":
-            return identity if name in ("id", "name", "email", "self_link") else ""
+            return f"serviceAccount:{identity}" if name == "member" else identity
         return _EMPTY.get(kind if isinstance(kind, str) else kind[0])
 
     return fill

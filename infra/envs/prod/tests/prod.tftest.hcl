@@ -1,4 +1,4 @@
-# What is in the plan itself (protection, taints, roles) is held by tests/infra/test_plans.py.
+# What is in the plan itself (protection, taints, roles) is held by tests/infra/test_environments.py.
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }

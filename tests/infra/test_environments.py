@@ -1,0 +1,111 @@
+"""What every environment holds once it is applied, and what it must not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ("dev", "staging", "prod")
+SCHEDULE = "google_cloud_scheduler_job"
+PRIMITIVE = {"roles/owner", "roles/editor", "roles/viewer"}
+PUBLIC = {"allUsers", "allAuthenticatedUsers"}
+DEFAULT_ACCOUNTS = ("-compute@developer.gserviceaccount.com", "@appspot.gserviceaccount.com", "@cloudservices.")
+
+
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory, attached):
+    """The resources of each environment by its name, applied against the schema: what Google decides is made up."""
+    copy = tmp_path_factory.mktemp("environments") / "infra"
+    shutil.copytree(ROOT / "infra", copy, ignore=shutil.ignore_patterns("check", ".terraform", "*.hcl", "backend.tf"))
+    made = {}
+    for name in ENVIRONMENTS:
+        steps = "init -input=false", "apply -input=false -auto-approve", "show -json"
+        script = " && ".join(f"terraform -chdir=$0 {step} >$0/said" for step in steps)
+        done = attached(copy, "bash", "-c", script, copy / "envs" / name)
+        assert done.returncode == 0, done.stderr
+        state = json.loads((copy / "envs" / name / "said").read_text())
+        made[name] = list(_resources(state["values"]["root_module"]))
+    return made
+
+
+def _resources(module):
+    yield from module.get("resources", ())
+    for child in module.get("child_modules", ()):
+        yield from _resources(child)
+
+
+def of(resources, kind):
+    return [each["values"] for each in resources if each["type"] == kind and each["mode"] == "managed"]
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def resources(request, environments):
+    return environments[request.param]
+
+
+def test_no_bucket_is_public(resources):
+    buckets = of(resources, "google_storage_bucket")
+
+    assert len(buckets) == 3
+    assert {bucket["public_access_prevention"] for bucket in buckets} == {"enforced"}
+    assert all(bucket["uniform_bucket_level_access"] for bucket in buckets)
+
+
+def test_nobody_is_everybody(resources):
+    granted = [each for each in resources if "_iam_" in each["type"]]
+    members = {member for each in granted for member in each["values"].get("members") or [each["values"].get("member")]}
+
+    assert len(granted) > 30
+    assert not members & PUBLIC
+
+
+def test_no_role_is_primitive(resources):
+    roles = {each["values"]["role"] for each in resources if "role" in each["values"] and "_iam_" in each["type"]}
+
+    assert len(roles) > 15
+    assert not roles & PRIMITIVE
+
+
+def test_no_account_is_a_default_one(resources):
+    accounts = {account["email"] for account in of(resources, "google_service_account")}
+    pools = of(resources, "google_container_node_pool") + of(resources, "google_container_cluster")
+
+    assert not [account for account in DEFAULT_ACCOUNTS if account in json.dumps(resources)]
+    for each in pools:
+        assert {node["service_account"] for node in each["node_config"]} <= accounts
+        for scaling in each.get("cluster_autoscaling", ()):
+            assert {node["service_account"] for node in scaling["auto_provisioning_defaults"]} <= accounts
+    assert {
+        job["http_target"][0]["oauth_token"][0]["service_account_email"] for job in of(resources, SCHEDULE)
+    } <= accounts
+
+
+def test_there_are_no_keys_of_accounts(resources):
+    assert not [
+        each["address"]
+        for each in resources
+        if each["type"] in ("google_service_account_key", "google_storage_hmac_key")
+    ]
+
+
+def test_accelerators_are_tainted_and_cost_nothing_unused(environments):
+    pools = {pool["name"]: pool for each in environments.values() for pool in of(each, "google_container_node_pool")}
+
+    assert set(pools) == {"serving", "l4"}
+    assert pools["l4"]["autoscaling"][0]["total_min_node_count"] == 0
+    assert [taint["key"] for taint in pools["l4"]["node_config"][0]["taint"]] == ["nvidia.com/gpu"]
+
+
+@pytest.mark.parametrize(("name", "protected"), [("dev", False), ("staging", True), ("prod", True)])
+def test_what_holds_data_is_protected_where_people_depend_on_it(environments, name, protected):
+    assert {not bucket["force_destroy"] for bucket in of(environments[name], "google_storage_bucket")} == {protected}
+    assert {cluster["deletion_protection"] for cluster in of(environments[name], "google_container_cluster")} <= {True}
+    assert (name == "dev") == (of(environments[name], "google_container_cluster") == [])
+
+
+def test_all_is_named_for_its_own_environment(environments):
+    for name, resources in environments.items():
+        others = {f"roadworthy-{other}" for other in ENVIRONMENTS if other != name}
+        assert not [other for other in others if other in json.dumps(resources)]
