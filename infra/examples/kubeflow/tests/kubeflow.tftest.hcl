@@ -1,0 +1,18 @@
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+}
+
+variables {
+  project = "acme-vision"
+}
+
+run "the_manifests_find_what_they_need" {
+  command = plan
+
+  assert {
+    condition     = output.kubeflow.bucket == "acme-vision-kubeflow" && output.kubeflow.cluster == "roadworthy"
+    error_message = "Kubeflow Pipelines must have a bucket and a cluster."
+  }
+}
