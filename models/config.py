@@ -87,7 +87,21 @@ class EarlyStopping(Settings):
 class TrainSettings(Settings):
     """Head-only training with the backbone frozen, then training of everything."""
 
-    batch_size: int = Field(64, ge=1, le=65536)
+    batch_size: int = Field(
+        64,
+        ge=1,
+        le=65536,
+        description="Images a step, over all devices together; rounded down to a multiple of their number.",
+    )
+    strategy: Literal["auto", "one-device", "mirrored", "multi-worker", "tpu"] = Field(
+        "auto", description="tf.distribute's; auto: by TF_CONFIG, TPU and the number of GPUs."
+    )
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "auto", description="What layers compute in; auto: bfloat16 on TPUs and recent GPUs, float16 on other GPUs."
+    )
+    backup_every_s: float = Field(
+        300, ge=0, description="Seconds between backups, which are also made after every epoch; 0: after every step."
+    )
     head: PhaseSettings = PhaseSettings(epochs=1, optimizer=OptimizerSettings(learning_rate=3e-3, schedule="constant"))
     full: PhaseSettings = PhaseSettings(epochs=4)
     augmentation: AugmentationSettings = AugmentationSettings()

@@ -3,7 +3,7 @@
 import json
 import posixpath
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import tensorflow as tf
 
@@ -22,6 +22,16 @@ _FEATURES: Final = {
 }
 
 
+class Share(NamedTuple):
+    """Which of the workers reads: it takes every `workers`-th image, beginning with its own number."""
+
+    worker: int = 0
+    workers: int = 1
+
+
+ALL: Final = Share()
+
+
 def image_batches(
     files: Sequence[str],
     *,
@@ -31,6 +41,8 @@ def image_batches(
     batch_size: int,
     shuffle_seed: int | None = None,
     repeat: bool = False,
+    skip: int = 0,
+    share: Share = ALL,
 ) -> tf.data.Dataset:
     """Reads images and labels as batches; at most a shuffle buffer of encoded images is held in memory.
 
@@ -41,7 +53,9 @@ def image_batches(
         channels: 3 for colour, 1 for grey.
         batch_size: images a batch; without `repeat` the last batch may hold fewer.
         shuffle_seed: shuffles anew each epoch, the same way for the same seed; None keeps the files' order.
-        repeat: goes on without end. Every batch is then full.
+        repeat: goes on without end. Every batch is then full, and its shape says so.
+        skip: images left out at the start, after shuffling; none of them is decoded.
+        share: the part of the images that is read, after shuffling and skipping.
 
     Returns:
         A dataset of (float32 [batch, height, width, channels] in [0, 255], int64 [batch]).
@@ -54,14 +68,34 @@ def image_batches(
         records = records.shuffle(_shuffle_buffer(records), seed=shuffle_seed, reshuffle_each_iteration=True)
     if repeat:
         records = records.repeat()
+    images = _read(records.skip(skip).shard(share.workers, share.worker), height=height, width=width, channels=channels)
+    return images.batch(batch_size, drop_remainder=repeat).prefetch(tf.data.AUTOTUNE)
 
-    def read(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        example = tf.io.parse_single_example(serialized, _FEATURES)
-        image = decode_and_resize(example[IMAGE_KEY], height=height, width=width, channels=channels)
-        return image, example[LABEL_INDEX_KEY]
 
-    images = records.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return images.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+def weighted_batches(
+    files: Sequence[str], *, height: int, width: int, batch_size: int, count: int, share: Share = ALL
+) -> tf.data.Dataset:
+    """Reads a split once, in full batches: black images of weight 0 fill up the last one.
+
+    Args:
+        files: globs of gzip TFRecord files.
+        height: rows every image is resized to, pixels.
+        width: columns every image is resized to, pixels.
+        batch_size: images a batch.
+        count: how many images and black ones there are together, over all shares; a multiple of the shares.
+        share: the part of the images that is read.
+
+    Returns:
+        A dataset of (float32 [batch, height, width, 3] in [0, 255], int64 [batch], float32 [batch]).
+
+    Raises:
+        DataError: no file matches.
+    """
+    images = _read(_records(files).shard(share.workers, share.worker), height=height, width=width, channels=3)
+    weighted = images.map(lambda image, label: (image, label, tf.ones(())))
+    black = tf.data.Dataset.from_tensors((tf.zeros((height, width, 3)), tf.zeros((), tf.int64), tf.zeros(())))
+    filled = weighted.concatenate(black.repeat()).take(count // share.workers)
+    return filled.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
 def augmented_batches(
@@ -73,6 +107,8 @@ def augmented_batches(
     batch_size: int,
     augmentation: AugmentationSettings,
     seed: int,
+    skip: int = 0,
+    share: Share = ALL,
 ) -> tf.data.Dataset:
     """Endless full batches for training, shuffled and augmented anew each epoch; the same seed gives the same ones.
 
@@ -84,6 +120,8 @@ def augmented_batches(
         batch_size: images a batch.
         augmentation: what changes; nothing if all of it is off.
         seed: of shuffling and augmentation, at least 0.
+        skip: images left out at the start; what follows is what would have followed them.
+        share: the part of the images that is read.
 
     Returns:
         A dataset of (float32 [batch, height, width, channels] in [0, 255], int64 [batch]).
@@ -92,7 +130,15 @@ def augmented_batches(
         DataError: no file matches.
     """
     batches = image_batches(
-        files, height=height, width=width, channels=channels, batch_size=batch_size, shuffle_seed=seed, repeat=True
+        files,
+        height=height,
+        width=width,
+        channels=channels,
+        batch_size=batch_size,
+        shuffle_seed=seed,
+        repeat=True,
+        skip=skip,
+        share=share,
     )
     augment = augmenter(augmentation)
     if augment is None:
@@ -100,9 +146,10 @@ def augmented_batches(
 
     def change(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels = batch
-        return augment(images, tf.stack([tf.constant(seed, tf.int64), number])), labels
+        drawn = skip // batch_size + number * share.workers + share.worker
+        return augment(images, tf.stack([tf.constant(seed, tf.int64), drawn])), labels
 
-    # The number of the batch is part of the seed: every epoch draws anew.
+    # The number of the batch, over all workers, is part of the seed: every epoch draws anew, and no two workers alike.
     return batches.enumerate().map(change, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
@@ -132,6 +179,15 @@ def read_labels(files: Sequence[str]) -> tuple[str, ...]:
     if len(set(labels)) < len(labels):
         raise DataError(f"{path} must list every label name once. Received: {labels!r}")
     return tuple(labels)
+
+
+def _read(records: tf.data.Dataset, *, height: int, width: int, channels: int) -> tf.data.Dataset:
+    def read(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        example = tf.io.parse_single_example(serialized, _FEATURES)
+        image = decode_and_resize(example[IMAGE_KEY], height=height, width=width, channels=channels)
+        return image, example[LABEL_INDEX_KEY]
+
+    return records.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def _records(files: Sequence[str]) -> tf.data.Dataset:

@@ -1,19 +1,20 @@
 """Fine-tunes a classifier: paths in, files out."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import keras
-import tensorflow as tf
 
 from roadworthy.models.batch_norm import BATCHES, reestimate
 from roadworthy.models.classifier import build_classifier, freeze_backbone
-from roadworthy.models.config import EarlyStopping, PhaseSettings, TrainingRun, TrainSettings
+from roadworthy.models.config import TrainingRun, TrainSettings
 from roadworthy.models.export import export_saved_model, save_keras
-from roadworthy.models.finetuning.dataset import augmented_batches, count_examples, image_batches, read_labels
-from roadworthy.models.finetuning.optimizers import build_optimizer
+from roadworthy.models.finetuning.backup import NO_BACKUP, Backup, Progress, backup_path
+from roadworthy.models.finetuning.dataset import count_examples, image_batches, read_labels
+from roadworthy.models.finetuning.devices import Devices, find_devices, together
+from roadworthy.models.finetuning.phase import Phase, Splits
+from roadworthy.models.finetuning.placed import placed
 from roadworthy.serving.contract import ModelCard
 from roadworthy.serving.errors import DataError
 
@@ -28,15 +29,6 @@ class Epochs(NamedTuple):
     metrics: dict[str, list[float]]
 
 
-class Splits(NamedTuple):
-    """The files of the training and of the validation split, as globs, and how many images they hold."""
-
-    train_files: tuple[str, ...]
-    val_files: tuple[str, ...]
-    train_count: int
-    val_count: int
-
-
 def fine_tune(
     run: TrainingRun,
     *,
@@ -45,10 +37,13 @@ def fine_tune(
     saved_model_dir: Path,
     keras_file: Path,
     log_dir: Path,
+    backup_dir: str | None = None,
 ) -> tuple[Epochs, Epochs]:
-    """Builds, trains and exports a classifier.
+    """Builds, trains and exports a classifier, on all devices there are.
 
-    The same run on the same files and machine gives the same weights. At most a buffer of images is in memory.
+    The same run on the same files and machine gives the same weights, also when it was interrupted and goes on from
+    its backup. At most a buffer of images is in memory. Where several workers train, each of them calls this with the
+    same arguments, and the chief writes.
 
     Args:
         run: the model, how it is trained, and the seed of all that is random.
@@ -57,28 +52,45 @@ def fine_tune(
         saved_model_dir: where the version folder goes.
         keras_file: where the `.keras` file goes.
         log_dir: where TensorBoard's logs go, a folder a phase.
+        backup_dir: where to keep what an interrupted training goes on from, the same for all workers and every
+            attempt; None: nowhere.
 
     Returns:
         The head phase's and the full phase's metrics.
 
     Raises:
         DataError: a split has no images, or the labels can't be read.
-        ConfigError: the backbone is unknown, or can't take images this small.
+        ConfigError: the backbone is unknown, or can't take images this small; or TF_CONFIG is not right.
         WeightsError: the backbone's weights are missing, damaged or not the pinned ones.
+        WorkerLost: another worker is gone; the same call in all of them goes on where they were.
     """
+    # First of all: workers can only join while TensorFlow has done nothing yet.
+    devices = find_devices(run.train)
     labels = read_labels(train_files)
     splits = _count(train_files, val_files)
     keras.utils.set_random_seed(run.seed)
     model = build_classifier(run.model, classes=len(labels))
-    history = train(model, run.train, splits=splits, seed=run.seed, log_dir=log_dir)
-    size = run.model.image_size
-    save_keras(model, keras_file)
-    export_saved_model(model, ModelCard(labels=labels, image_height=size, image_width=size), saved_model_dir)
+    backup = _backup(run, splits, devices, folder=backup_dir)
+    with together(devices):
+        history = train(model, run.train, splits=splits, seed=run.seed, log_dir=log_dir, devices=devices, backup=backup)
+        if devices.is_chief:
+            size = run.model.image_size
+            save_keras(model, keras_file)
+            export_saved_model(model, ModelCard(labels=labels, image_height=size, image_width=size), saved_model_dir)
+            backup.remove()
+        devices.wait_for_all()
     return history
 
 
 def train(
-    model: keras.Model, settings: TrainSettings, *, splits: Splits, seed: int, log_dir: Path
+    model: keras.Model,
+    settings: TrainSettings,
+    *,
+    splits: Splits,
+    seed: int,
+    log_dir: Path,
+    devices: Devices | None = None,
+    backup: Backup = NO_BACKUP,
 ) -> tuple[Epochs, Epochs]:
     """Trains the head with everything below it frozen, then all layers, with early stopping if it is set.
 
@@ -88,14 +100,26 @@ def train(
         splits: what to train and to validate on.
         seed: of shuffling and augmentation, at least 0.
         log_dir: where TensorBoard's logs go.
+        devices: what to train on; None: as the settings say.
+        backup: what to go on from, and what is kept up to date.
     """
-    freeze_backbone(model, frozen=True)
-    head = _phase(model, HEAD, settings.head, settings, splits=splits, seed=seed, log_dir=log_dir)
-    freeze_backbone(model, frozen=False)
-    full = _phase(model, FULL, settings.full, settings, splits=splits, seed=seed + 1, log_dir=log_dir)
+    devices = devices or find_devices(settings)
+    twin = placed(model, devices)
+    progress, variables = backup.read() or (Progress(), [])
+    phases = ((HEAD, settings.head, None), (FULL, settings.full, settings.early_stopping))
+    for number, (name, phase, early_stopping) in enumerate(phases):
+        freeze_backbone(twin, frozen=name == HEAD)
+        if phase.epochs == 0 or progress.is_past(name):
+            continue
+        begun = progress.begin(name)
+        Phase(twin, phase, settings, early_stopping, splits, devices, seed=seed + number, log_dir=log_dir / name).run(
+            progress, backup, variables=variables if begun else []
+        )
+    if twin is not model:
+        model.set_weights(twin.get_weights())
     if settings.full.epochs:
         _settle(model, settings, files=splits.train_files, seed=seed)
-    return head, full
+    return Epochs(HEAD, progress.history.get(HEAD, {})), Epochs(FULL, progress.history.get(FULL, {}))
 
 
 def _settle(model: keras.Model, settings: TrainSettings, *, files: Sequence[str], seed: int) -> None:
@@ -105,65 +129,11 @@ def _settle(model: keras.Model, settings: TrainSettings, *, files: Sequence[str]
     reestimate(model, (images for images, _ in batches.take(BATCHES).as_numpy_iterator()))
 
 
-def _phase(
-    model: keras.Model,
-    name: str,
-    phase: PhaseSettings,
-    settings: TrainSettings,
-    *,
-    splits: Splits,
-    seed: int,
-    log_dir: Path,
-) -> Epochs:
-    if phase.epochs == 0:
-        return Epochs(name, {})
-    _, height, width, _ = model.input_shape
-    steps = -(-splits.train_count // settings.batch_size)
-    model.compile(
-        optimizer=build_optimizer(phase.optimizer, steps=steps * phase.epochs),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        # On a CPU, a step of EfficientNet-Lite0 took XLA 12 times the CPU time of TensorFlow's own kernels.
-        jit_compile=False,
-    )
-    history = model.fit(
-        augmented_batches(
-            splits.train_files,
-            height=height,
-            width=width,
-            batch_size=settings.batch_size,
-            augmentation=settings.augmentation,
-            seed=seed,
-        ),
-        steps_per_epoch=steps,
-        epochs=phase.epochs,
-        validation_data=_validation_batches(splits, height=height, width=width, batch_size=settings.batch_size),
-        shuffle=False,
-        callbacks=_callbacks(log_dir / name, settings.early_stopping if name == FULL else None),
-        # A bar for people; one line an epoch for log files.
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    return Epochs(name, history.history)
-
-
-def _validation_batches(splits: Splits, *, height: int, width: int, batch_size: int) -> tf.data.Dataset:
-    batches = image_batches(splits.val_files, height=height, width=width, batch_size=batch_size)
-    # Keras takes the end of a dataset of unknown length for a fault, and warns.
-    return batches.apply(tf.data.experimental.assert_cardinality(-(-splits.val_count // batch_size)))
-
-
-def _callbacks(log_dir: Path, early_stopping: EarlyStopping | None) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TensorBoard(str(log_dir), write_graph=False)]
-    if early_stopping is not None:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                monitor="val_loss",
-                patience=early_stopping.patience,
-                min_delta=early_stopping.min_delta,
-                restore_best_weights=True,
-            )
-        )
-    return callbacks
+def _backup(run: TrainingRun, splits: Splits, devices: Devices, *, folder: str | None) -> Backup:
+    if folder is None:
+        return NO_BACKUP
+    path = backup_path(folder, run, devices, files=[*splits.train_files, *splits.val_files])
+    return Backup(path, every_s=run.train.backup_every_s, writes=devices.is_chief)
 
 
 def _count(train_files: Sequence[str], val_files: Sequence[str]) -> Splits:

@@ -1,5 +1,6 @@
 """TFX's Trainer calls `run_fn` by its import path. Knows TFX by shape only."""
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -9,6 +10,7 @@ from roadworthy.models.export import KERAS_FILE
 from roadworthy.models.finetuning.fine_tune import fine_tune
 
 TRAINING_RUN: Final = "training_run"
+BACKUPS: Final = "backups"
 
 
 class FnArgs(Protocol):
@@ -38,4 +40,16 @@ def run_fn(fn_args: FnArgs) -> None:
         saved_model_dir=saved_model_dir,
         keras_file=saved_model_dir.parent / KERAS_FILE,
         log_dir=Path(fn_args.model_run_dir),
+        backup_dir=backup_dir(fn_args.serving_model_dir),
     )
+
+
+def backup_dir(serving_model_dir: str) -> str:
+    """The folder for backups: of a path like `Trainer/model/17/Format-Serving`, the part that the next attempt shares.
+
+    On Vertex AI and Kubeflow that is the run's folder, as the path is `RUN/Trainer_17/model/Format-Serving` there.
+    """
+    shared = serving_model_dir.rstrip("/")
+    for _ in range(3):
+        shared = posixpath.dirname(shared)
+    return posixpath.join(shared, BACKUPS)

@@ -17,7 +17,8 @@ from roadworthy.models.config import (
     TrainSettings,
 )
 from roadworthy.models.finetuning.dataset import augmented_batches, image_batches
-from roadworthy.models.finetuning.fine_tune import FULL, Splits, fine_tune, train
+from roadworthy.models.finetuning.fine_tune import FULL, fine_tune, train
+from roadworthy.models.finetuning.phase import Splits
 from roadworthy.serving.errors import DataError
 
 SIDE = 16
@@ -97,7 +98,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(splits: Sp
 def test_early_stopping_ends_the_full_phase_with_the_best_epoch_s_weights(splits: Splits, tmp_path: Path) -> None:
     # Without normalisation, whose statistics are made anew after the last epoch.
     model = tiny_classifier(normalised=False)
-    wild = PhaseSettings(epochs=30, optimizer=RATE.model_copy(update={"name": "sgd", "learning_rate": 3.0}))
+    wild = PhaseSettings(epochs=30, optimizer=RATE.model_copy(update={"name": "sgd", "learning_rate": 1.0}))
     stopping = TrainSettings(
         batch_size=8, head=PhaseSettings(epochs=0), full=wild, early_stopping=EarlyStopping(patience=1)
     )
