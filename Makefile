@@ -25,9 +25,9 @@ tf-plan: ## What an apply would change in an environment; needs credentials. ENV
 	@infra/plan.sh $(ENV)
 
 test: setup ## Every test, real servers and one small end-to-end run among them.
-	@# What trains and converts is spread over two processes; servers and runs of the pipeline have the machine to themselves.
-	$(PYTHON_BIN)/pytest -n 2 --dist loadfile tests/models tests/components
-	$(PYTHON_BIN)/pytest --ignore tests/models --ignore tests/components
+	@# What trains and converts is spread over two processes; what looks at the clock has the machine to itself.
+	$(PYTHON_BIN)/pytest -n 2 --dist loadfile tests/e2e tests/models tests/components
+	$(PYTHON_BIN)/pytest --ignore tests/e2e --ignore tests/models --ignore tests/components
 
 bench-compress: setup ## Compression's claims on real data: a table, and runs/bench-compress/bench.json.
 	@PYTHONPATH=tests $(PYTHON_BIN)/python -m bench.compress --fresh
