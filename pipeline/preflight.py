@@ -1,6 +1,6 @@
 """What can be known to be wrong before anything heavy is imported or written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from roadworthy.components.ingest.scan import scan
@@ -12,6 +12,9 @@ from roadworthy.models.keras_file import check_keras_file
 from roadworthy.models.module_file import check_module_file
 from roadworthy.pipeline.config import RunConfig, load_config
 from roadworthy.serving.errors import ConfigError, DataError, ModelError, WeightsError
+
+# How messages call a key of the config, such as `data.path`: with its file, or as the command line calls it.
+Told = Callable[[str], str]
 
 
 def load_checked(path: Path) -> RunConfig:
@@ -25,15 +28,15 @@ def load_checked(path: Path) -> RunConfig:
             says.
         ModelError: the trained model's file is damaged, or holds code of its own.
     """
-    return check_inputs(load_config(path), source=str(path))
+    return check_inputs(load_config(path), told=lambda key: f"{path}: {key}")
 
 
-def check_inputs(config: RunConfig, *, source: str) -> RunConfig:
+def check_inputs(config: RunConfig, *, told: Told) -> RunConfig:
     """Checks that what a config names is there.
 
     Args:
         config: of well-formed values.
-        source: what messages call it by: its file or its command.
+        told: how messages call its keys.
 
     Returns:
         The config, with the sums of the trained model's file and of its module file if it names them.
@@ -45,20 +48,20 @@ def check_inputs(config: RunConfig, *, source: str) -> RunConfig:
         try:
             check_backbone_name(backbone.name)
         except ConfigError as error:
-            raise ConfigError(f"{source}: {where}.name: {error}") from error
-        _check_weights(source, where, backbone)
-    _check_data(source, config)
-    return _with_sums(source, config)
+            raise ConfigError(f"{told(where + '.name')}: {error}") from error
+        _check_weights(told, where, backbone)
+    _check_data(told, config)
+    return _with_sums(told, config)
 
 
-def check_trained(config: RunConfig, *, source: str) -> None:
+def check_trained(config: RunConfig, *, told: Told) -> None:
     """Reads the trained model that a config names as the run will, so that a wrong one is refused before data is read.
 
     Imports TensorFlow, and runs the config's `module_file`.
 
     Args:
         config: checked by `check_inputs`; one that names no trained model passes.
-        source: what messages call it by.
+        told: how messages call its keys.
 
     Raises:
         ModelError: the file holds no classifier of the data's classes, or a step that needs TF-MOT can't take a layer.
@@ -73,7 +76,7 @@ def check_trained(config: RunConfig, *, source: str) -> None:
         if any(_bridges_first(recipe) for recipe in config.compress.recipes):
             to_tf_keras(model)
     except ModelError as error:
-        raise type(error)(f"{source}: {error}") from error
+        raise type(error)(f"{told('trained.path')}: {error}") from error
 
 
 def _bridges_first(recipe: Recipe) -> bool:
@@ -93,7 +96,7 @@ def _backbones(config: RunConfig) -> Iterator[tuple[str, BackboneSettings]]:
                 yield key, step.distill.student.backbone
 
 
-def _with_sums(source: str, config: RunConfig) -> RunConfig:
+def _with_sums(told: Told, config: RunConfig) -> RunConfig:
     """The config with the sums of the trained model's files, so that a changed file is compressed anew."""
     trained = config.trained
     if trained is None:
@@ -101,16 +104,16 @@ def _with_sums(source: str, config: RunConfig) -> RunConfig:
     try:
         sha256 = check_weights_file(trained.path, sha256=trained.sha256)
     except WeightsError as error:
-        raise WeightsError(f"{source}: trained.path: {error}") from error
+        raise WeightsError(f"{told('trained.path')}: {error}") from error
     try:
         check_keras_file(trained.path)
     except ModelError as error:
-        raise ModelError(f"{source}: trained.path: {error}") from error
-    sums = {"sha256": sha256, "module_sha256": _module_sum(source, trained)}
+        raise ModelError(f"{told('trained.path')}: {error}") from error
+    sums = {"sha256": sha256, "module_sha256": _module_sum(told, trained)}
     return config.model_copy(update={"trained": trained.model_copy(update=sums)})
 
 
-def _module_sum(source: str, trained: TrainedModel) -> str | None:
+def _module_sum(told: Told, trained: TrainedModel) -> str | None:
     """The sum of the file that registers the model's layers, which is looked at but not run."""
     if trained.module_file is None:
         return None
@@ -118,10 +121,10 @@ def _module_sum(source: str, trained: TrainedModel) -> str | None:
         check_module_file(trained.module_file)
         return check_weights_file(trained.module_file, sha256=trained.module_sha256)
     except (ModelError, WeightsError) as error:
-        raise type(error)(f"{source}: trained.module_file: {error}") from error
+        raise type(error)(f"{told('trained.module_file')}: {error}") from error
 
 
-def _check_data(source: str, config: RunConfig) -> None:
+def _check_data(told: Told, config: RunConfig) -> None:
     """Looks at names and counts only; the images themselves are read by the run."""
     folder = config.data.path
     if config.data.fetch is not None or "{" in str(folder):
@@ -129,20 +132,22 @@ def _check_data(source: str, config: RunConfig) -> None:
     try:
         scan(folder)
     except DataError as error:
-        raise DataError(f"{source}: data.path: {error}") from error
+        raise DataError(f"{told('data.path')}: {error}") from error
 
 
-def _check_weights(source: str, where: str, backbone: BackboneSettings) -> None:
+def _check_weights(told: Told, where: str, backbone: BackboneSettings) -> None:
     if backbone.weights in (None, IMAGENET):
         return
     if not Path(backbone.weights).is_file():
-        raise WeightsError(f"{source}: {where}.weights must be imagenet, none or a file. Received: {backbone.weights}.")
+        raise WeightsError(
+            f"{told(where + '.weights')} must be imagenet, none or a file. Received: {backbone.weights}."
+        )
     if not backbone.weights.endswith((".h5", ".pth")):
         raise WeightsError(
-            f"{source}: {where}.weights must be a .weights.h5 file, or a .pth file for efficientnet-lite0. "
+            f"{told(where + '.weights')} must be a .weights.h5 file, or a .pth file for efficientnet-lite0. "
             f"Received: {backbone.weights}."
         )
     try:
         check_weights_file(Path(backbone.weights), sha256=backbone.weights_sha256)
     except WeightsError as error:
-        raise WeightsError(f"{source}: {where}.weights: {error}") from error
+        raise WeightsError(f"{told(where + '.weights')}: {error}") from error

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from roadworthy.pipeline.config import RunConfig
 
 
-# What messages call this command by.
-SOURCE: Final = "roadworthy compress"
+# What the command line calls the keys of a run's config.
+_WORDS: Final = {"trained.path": "MODEL", "trained.module_file": "--module-file", "data.path": "--data"}
 EXAMPLES: Final = """Examples:
 
 roadworthy compress digits.keras --data photos --recipe int8 --recipe pruned-int8
@@ -84,15 +84,19 @@ def compress(
         train={"batch_size": batch_size},
         seed=seed,
     )
-    settings = check_inputs(config, source=SOURCE)
+    settings = check_inputs(config, told=_told)
     quieten_tensorflow()
     with libraries_to(Path(os.devnull), machine_stdout=as_json) as terminal:
         print(f"reading {model} …", file=terminal)
-        check_trained(settings, source=SOURCE)
+        check_trained(settings, told=_told)
     if dry_run:
         list_nodes(settings)
     else:
         run_and_tell(settings, as_json=as_json, all_variants=settings.output / "models")
+
+
+def _told(key: str) -> str:
+    return _WORDS.get(key, key)
 
 
 def chosen_recipes(given: Sequence[str]) -> "tuple[Recipe, ...]":
@@ -130,4 +134,4 @@ def _config(recipes: "tuple[Recipe, ...]", *, output: Path, **sections: object) 
         )
     except ValidationError as error:
         faults = "; ".join(fault["msg"] for fault in error.errors())
-        raise ConfigError(f"{SOURCE}: {faults}") from error
+        raise ConfigError(faults) from error

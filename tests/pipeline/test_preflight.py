@@ -36,7 +36,7 @@ def checked(model: keras.Model, photos: Path, folder: Path, recipe: dict = INT8)
             "compress": {"recipes": [recipe]},
         }
     )
-    check_trained(check_inputs(config, source="here"), source="here")
+    check_trained(check_inputs(config, told=str), told=str)
 
 
 def headed(features, image=None) -> keras.Model:
@@ -78,7 +78,7 @@ def subclassed() -> keras.Model:
     ],
 )
 def test_a_model_that_is_no_classifier_of_the_data_is_refused(build, message, photos, tmp_path):
-    with pytest.raises(ModelError, match=f"^here: .*{message}"):
+    with pytest.raises(ModelError, match=f"^trained.path: .*{message}"):
         checked(build(), photos, tmp_path)
     assert not (tmp_path / "out").exists()
 
@@ -86,7 +86,7 @@ def test_a_model_that_is_no_classifier_of_the_data_is_refused(build, message, ph
 def test_a_layer_that_cannot_cross_is_refused_only_where_tf_mot_takes_the_model(photos, tmp_path):
     model = headed(layers.RMSNormalization(name="rms"))
     checked(model, photos, tmp_path)
-    with pytest.raises(ModelError, match=r"^here: .*/rms' can't be translated"):
+    with pytest.raises(ModelError, match=r"^trained.path: .*/rms' can't be translated"):
         checked(model, photos, tmp_path, PRUNED)
 
 
