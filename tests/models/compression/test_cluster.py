@@ -4,11 +4,15 @@ import keras
 import numpy as np
 import pytest
 
+from contracts.recipe import LABELS, SIDE
 from roadworthy.models.bridge.graph import leaves
 from roadworthy.models.compression.cluster import check_kernel, cluster
+from roadworthy.models.compression.made import Bench
 from roadworthy.models.compression.prune import prune
 from roadworthy.models.compression.recipe import Cluster, Prune, Step
-from roadworthy.models.export import load_keras, save_keras
+from roadworthy.models.compression.training_images import TrainingImages
+from roadworthy.models.export import KERAS_FILE, load_keras, save_keras
+from roadworthy.serving.contract import ModelCard
 from roadworthy.serving.errors import DataError, ModelError
 
 CLUSTERED = ("backbone/stem/conv", "backbone/project", "scores")
@@ -34,24 +38,44 @@ def test_a_kernel_holds_no_more_values_than_clusters(parent, bench, init, per_ch
         assert 1 < values_in(kernel, per_channel=per_channel) <= 4
 
 
+@pytest.fixture(scope="module")
+def pruned_file(parent_file, train_files, tmp_path_factory):
+    images = TrainingImages(train_files, height=SIDE, width=SIDE, batch_size=8, seed=1)
+    card = ModelCard(labels=LABELS, image_height=SIDE, image_width=SIDE)
+    parent = load_keras(parent_file)
+    made = prune(parent, PRUNE, Bench(images=images, card=card, earlier=(), teacher=lambda: parent))
+    path = tmp_path_factory.mktemp("pruned") / KERAS_FILE
+    save_keras(made.model, path)
+    return path
+
+
+@pytest.fixture
+def pruned(pruned_file):
+    return load_keras(pruned_file)
+
+
+@pytest.fixture
+def after_prune(bench):
+    return dataclasses.replace(bench, earlier=(Step(prune=PRUNE),))
+
+
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("init", INITS)
-def test_zeros_that_a_prune_step_made_stay_zero(parent, bench, init, per_channel):
-    before = kernels(prune(parent, PRUNE, bench).model)
-    after_prune = dataclasses.replace(bench, earlier=(Step(prune=PRUNE),))
+def test_zeros_that_a_prune_step_made_stay_zero(pruned, after_prune, init, per_channel):
+    before = kernels(pruned)
 
-    made = cluster(parent, Cluster(clusters=4, init=init, per_channel=per_channel), after_prune)
+    made = cluster(pruned, Cluster(clusters=4, init=init, per_channel=per_channel), after_prune)
 
     for path, kernel in kernels(made.model).items():
+        assert np.any(before[path] == 0)
         assert np.all(kernel[before[path] == 0] == 0)
         assert values_in(kernel, per_channel=per_channel) <= 5
 
 
-def test_zeros_of_layers_that_are_not_clustered_stay_zero_too(parent, bench):
-    before = kernels(prune(parent, PRUNE, bench).model)
-    after_prune = dataclasses.replace(bench, earlier=(Step(prune=PRUNE),))
+def test_zeros_of_layers_that_are_not_clustered_stay_zero_too(pruned, after_prune):
+    before = kernels(pruned)
 
-    made = cluster(parent, Cluster(clusters=4, layers=("scores",)), after_prune)
+    made = cluster(pruned, Cluster(clusters=4, layers=("scores",)), after_prune)
 
     for path, kernel in kernels(made.model).items():
         assert np.all(kernel[before[path] == 0] == 0)
