@@ -35,7 +35,7 @@ def cloud_outputs(environment: Path) -> dict[str, Any]:
         raise DeployError(f"{environment} must have been applied and have an output named {OUTPUT}. Received: {found}.")
     section: dict[str, Any] = outputs[OUTPUT]["value"]
     check_section(section, where=f"the output {OUTPUT} of {environment}")
-    return section
+    return {key: section[key] for key in CloudSettings.model_fields if key in section}
 
 
 def check_section(section: Any, *, where: str) -> None:

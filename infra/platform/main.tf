@@ -1,6 +1,6 @@
 locals {
   services = toset([
-    "aiplatform.googleapis.com", "artifactregistry.googleapis.com", "billingbudgets.googleapis.com", "cloudkms.googleapis.com",
+    "aiplatform.googleapis.com", "artifactregistry.googleapis.com", "binaryauthorization.googleapis.com", "billingbudgets.googleapis.com", "cloudkms.googleapis.com",
     "cloudquotas.googleapis.com", "cloudresourcemanager.googleapis.com", "cloudscheduler.googleapis.com", "compute.googleapis.com", "container.googleapis.com",
     "containerscanning.googleapis.com", "dataflow.googleapis.com", "dns.googleapis.com", "iam.googleapis.com",
     "iamcredentials.googleapis.com", "logging.googleapis.com", "monitoring.googleapis.com", "servicenetworking.googleapis.com",
@@ -137,6 +137,7 @@ module "gke" {
   mode                = var.cluster.mode
   pools               = var.cluster.pools
   authorized_networks = var.cluster.authorized_networks
+  operators           = { deployer = module.identity.members["deployer"] }
   deletion_protection = var.protected
 }
 

@@ -6,7 +6,6 @@ the real provider checks itself (enumerations, patterns, conflicts) and what Goo
 
 import json
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,10 +17,11 @@ import msgpack
 from tf.gen import tfplugin_pb2 as pb
 from tf.gen import tfplugin_pb2_grpc as rpc
 
+from terraform_check.made_up import made_up
+
 ADDRESS: Final = "registry.terraform.io/hashicorp/google"
 _NESTING: Final = {"single": 1, "list": 2, "set": 3, "map": 4}
 _UNKNOWN: Final = msgpack.ExtType(0, b"\x00")
-_EMPTY: Final = {"string": "", "number": 0, "bool": False, "list": [], "set": [], "map": {}}
 _LARGEST_MESSAGE: Final = 256 << 20
 
 
@@ -96,14 +96,12 @@ class _Provider(rpc.ProviderServicer):
         planned = _decode(request.planned_state)
         if planned is None:
             return pb.ApplyResourceChange.Response(new_state=request.planned_state)
-        state = _fill(self._schema["resources"][request.type_name], planned, _made_up(request.type_name))
+        state = _fill(self._schema["resources"][request.type_name], planned, made_up(request.type_name, planned))
         return pb.ApplyResourceChange.Response(new_state=_encode(state))
 
     def ReadDataSource(self, request: Any, context: Any) -> Any:  # noqa: N802
-        block = self._schema["data_sources"][request.type_name]
-        return pb.ReadDataSource.Response(
-            state=_encode(_fill(block, _decode(request.config), _made_up(request.type_name)))
-        )
+        block, config = self._schema["data_sources"][request.type_name], _decode(request.config)
+        return pb.ReadDataSource.Response(state=_encode(_fill(block, config, made_up(request.type_name, config))))
 
     def GetFunctions(self, request: Any, context: Any) -> Any:  # noqa: N802
         return pb.GetFunctions.Response()
@@ -156,14 +154,3 @@ def _fill(block: dict[str, Any], value: Any, fill: Callable[[str, Any], Any]) ->
         elif isinstance(below, dict) and name != "timeouts":
             value[name] = _fill(each["block"], below, fill)
     return value
-
-
-def _made_up(resource: str) -> Callable[[str, Any], Any]:
-    identity = f"{resource.removeprefix('google_').replace('_', '-')}-{uuid.uuid4().hex[:8]}"
-
-    def fill(name: str, kind: Any) -> Any:
-        if kind == "string":
-            return f"serviceAccount:{identity}" if name == "member" else identity
-        return _EMPTY.get(kind if isinstance(kind, str) else kind[0])
-
-    return fill

@@ -11,6 +11,14 @@ resource "google_project_iam_member" "nodes" {
   member  = google_service_account.nodes.member
 }
 
+resource "google_service_account_iam_member" "operators" {
+  for_each = var.operators
+
+  service_account_id = google_service_account.nodes.name
+  role               = "roles/iam.serviceAccountUser"
+  member             = each.value
+}
+
 resource "google_container_cluster" "this" {
   #checkov:skip=CKV_GCP_12:Dataplane V2 enforces network policies by itself and takes no such block.
   #checkov:skip=CKV_GCP_61:Flow logs are on in the subnet; between pods of one node Dataplane V2 decides, and Autopilot takes no such argument.
@@ -65,8 +73,13 @@ resource "google_container_cluster" "this" {
     }
   }
 
-  workload_identity_config {
-    workload_pool = "${var.project}.svc.id.goog"
+  # Autopilot has the same pool, and takes no block for it.
+  dynamic "workload_identity_config" {
+    for_each = var.mode == "autopilot" ? [] : ["${var.project}.svc.id.goog"]
+
+    content {
+      workload_pool = workload_identity_config.value
+    }
   }
 
   gateway_api_config {
@@ -83,8 +96,7 @@ resource "google_container_cluster" "this" {
   }
 
   security_posture_config {
-    mode               = "BASIC"
-    vulnerability_mode = "VULNERABILITY_BASIC"
+    mode = "BASIC"
   }
 
   release_channel {

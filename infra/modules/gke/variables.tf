@@ -101,6 +101,12 @@ variable "authorized_networks" {
   }
 }
 
+variable "operators" {
+  description = "Members who make and change the cluster, by a name of your choice: they must be able to act as its nodes."
+  type        = map(string)
+  default     = {}
+}
+
 variable "deletion_protection" {
   description = "Whether Terraform refuses to delete the cluster."
   type        = bool

@@ -53,7 +53,8 @@ variable "accounts" {
         "roles/aiplatform.admin", "roles/artifactregistry.admin", "roles/cloudkms.admin", "roles/cloudscheduler.admin",
         "roles/cloudsql.admin", "roles/compute.networkAdmin", "roles/compute.securityAdmin", "roles/container.admin",
         "roles/dns.admin", "roles/iam.serviceAccountAdmin", "roles/iam.workloadIdentityPoolAdmin", "roles/logging.configWriter",
-        "roles/monitoring.admin", "roles/resourcemanager.projectIamAdmin", "roles/serviceusage.serviceUsageAdmin", "roles/storage.admin",
+        "roles/monitoring.admin", "roles/resourcemanager.projectIamAdmin", "roles/servicenetworking.networksAdmin", "roles/serviceusage.serviceUsageAdmin",
+        "roles/storage.admin",
       ]
       acts_as = ["pipeline", "trainer", "serving"]
     }

@@ -35,11 +35,6 @@ run "autopilot_is_private" {
   }
 
   assert {
-    condition     = one(google_container_cluster.this.workload_identity_config).workload_pool == "acme-vision-dev.svc.id.goog"
-    error_message = "Pods must get their accounts by Workload Identity."
-  }
-
-  assert {
     condition     = google_project_iam_member.nodes.role == "roles/container.defaultNodeServiceAccount" && google_service_account.nodes.account_id == "roadworthy-nodes"
     error_message = "Nodes must have an account of their own, with a node's role."
   }
@@ -55,6 +50,11 @@ run "standard_pools" {
       l4      = { machine_type = "g2-standard-8", max_nodes = 4, gpu = { type = "nvidia-l4" } }
       v5e     = { machine_type = "ct5lp-hightpu-4t", max_nodes = 4, tpu = { topology = "4x4" } }
     }
+  }
+
+  assert {
+    condition     = one(google_container_cluster.this.workload_identity_config).workload_pool == "acme-vision-dev.svc.id.goog"
+    error_message = "Pods must get their accounts by Workload Identity."
   }
 
   assert {
