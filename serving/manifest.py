@@ -17,8 +17,17 @@ def write_manifest(version_dir: Path) -> None:
         ServeError: the folder holds a symbolic link.
         OSError: a file can't be read or the manifest can't be written.
     """
-    text = json.dumps({"sha256": _sums(version_dir)}, indent=2) + "\n"
-    (version_dir / MANIFEST_FILE).write_text(text)
+    (version_dir / MANIFEST_FILE).write_text(manifest(version_dir))
+
+
+def manifest(version_dir: Path) -> str:
+    """The text of a version folder's manifest, as its files are now.
+
+    Raises:
+        ServeError: the folder holds a symbolic link.
+        OSError: a file can't be read.
+    """
+    return json.dumps({"sha256": _sums(version_dir)}, indent=2) + "\n"
 
 
 def verify_manifest(version_dir: Path) -> None:

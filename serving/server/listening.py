@@ -41,6 +41,8 @@ class Listening:
         drain_delay_s: told to stop, how long it goes on as before but for its health, until load balancers noticed.
         drain_s: how long requests under way then get to finish.
         quick_on_loop: let the event loop answer what is quick; see `Work`.
+        aliases: paths of REST under which others are answered as well.
+        health_routes: paths of REST that answer 200 while the model they stand for has a version that is available.
     """
 
     host: str = "127.0.0.1"
@@ -60,3 +62,5 @@ class Listening:
     drain_delay_s: float = 0.0
     drain_s: float = DRAIN_S
     quick_on_loop: bool = True
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    health_routes: Mapping[str, str] = field(default_factory=dict)

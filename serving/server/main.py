@@ -2,8 +2,9 @@
 
 import argparse
 import functools
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -69,7 +70,7 @@ def serve(given: argparse.Namespace) -> None:
     from roadworthy.serving.server.run import log_to_stderr, run_server
 
     log_to_stderr()
-    manager, listening = _manager(given), _listening(given)
+    manager, listening = manager_of(given, os.environ), listening_of(given, os.environ)
     with observing(_operation(given, listening.metrics_path), manager) as observers:
         run_server(
             manager,
@@ -79,7 +80,13 @@ def serve(given: argparse.Namespace) -> None:
         )
 
 
-def _manager(given: argparse.Namespace) -> "Manager":
+def manager_of(given: argparse.Namespace, environment: Mapping[str, str]) -> "Manager":
+    """What the flags serve or, where they name no model, Vertex AI's variables.
+
+    Raises:
+        ServeError: neither names a model, or what they name can't be read.
+    """
+    from roadworthy.serving.server.aip import fetch_model, read_aip
     from roadworthy.serving.server.manager import Loading, Manager
     from roadworthy.serving.server.model_config import ConfigFile, ModelConfig
 
@@ -94,6 +101,9 @@ def _manager(given: argparse.Namespace) -> "Manager":
         return Manager(source, loading=loading)
     if given.model_base_path is not None:
         return Manager.of_models([ModelConfig(given.model_name, given.model_base_path)], loading=loading)
+    aip = read_aip(environment)
+    if aip is not None and aip.storage_uri:
+        return Manager.of_models([ModelConfig(given.model_name, fetch_model(aip.storage_uri))], loading=loading)
     raise ServeError("--model_base_path or --model_config_file must be given. Received: neither. See --help.")
 
 
@@ -113,14 +123,17 @@ def _open_version(given: argparse.Namespace) -> Callable[[Path], "Servable"]:
     )
 
 
-def _listening(given: argparse.Namespace) -> "Listening":
+def listening_of(given: argparse.Namespace, environment: Mapping[str, str]) -> "Listening":
+    """Where the flags have the server answer; of the port and the paths of REST, what they leave out by Vertex AI's."""
+    from roadworthy.serving.server.aip import read_aip
     from roadworthy.serving.server.listening import Listening
     from roadworthy.serving.server.operation import tls_of
 
+    aip = read_aip(environment)
     return Listening(
         host=given.host,
         grpc_port=given.port,
-        rest_port=given.rest_api_port or None,
+        rest_port=given.rest_api_port or (aip and aip.http_port) or None,
         tls=tls_of(
             config_file=given.ssl_config_file,
             key=given.tls_key,
@@ -140,6 +153,8 @@ def _listening(given: argparse.Namespace) -> "Listening":
         max_connections=given.max_connections,
         drain_delay_s=given.drain_delay_seconds,
         drain_s=given.drain_timeout_seconds,
+        aliases=aip.aliases(given.model_name) if aip is not None else {},
+        health_routes={aip.health_route: given.model_name} if aip is not None and aip.health_route else {},
     )
 
 

@@ -159,6 +159,10 @@ class Manager:
         limits = [servable.at_once for servable in servables if servable is not None]
         return None if None in limits else max(filter(None, limits), default=None)
 
+    def is_available(self, name: str) -> bool:
+        """Whether a model has a version that answers."""
+        return any(state is State.AVAILABLE for _, state, _ in self._told(name))
+
     def logging_of(self, name: str) -> Logging | None:
         """What is logged of a model's requests, as its config has it."""
         config = self._configs.get(name)

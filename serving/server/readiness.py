@@ -3,6 +3,7 @@
 Reference: https://kubernetes.io/docs/reference/using-api/health-checks
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from roadworthy.serving.server.rest_app import Receive, Scope, Send
@@ -24,6 +25,18 @@ class Readiness:
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
         """Answers one probe."""
         await _tell(send, *((200, b"ok\n") if self.ready else (503, b"not ready\n")))
+
+
+class ModelReadiness:
+    """An application that answers 200 while new requests are welcome and a model has a version that answers them."""
+
+    def __init__(self, readiness: Readiness, is_available: Callable[[], bool]) -> None:
+        self._readiness, self._is_available = readiness, is_available
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        """Answers one probe."""
+        is_ready = self._readiness.ready and self._is_available()
+        await _tell(send, *((200, b"ok\n") if is_ready else (503, b"not ready\n")))
 
 
 async def live(_: Scope, __: Receive, send: Send) -> None:

@@ -64,6 +64,7 @@ class RestApp:
         max_body_bytes: int = MAX_BODY_BYTES,
         observers: Observers = NOBODY,
         routes: Mapping[str, Application] | None = None,
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         """Answers for what a manager serves.
 
@@ -75,6 +76,7 @@ class RestApp:
             max_body_bytes: longest body taken, unpacked.
             observers: told of every request.
             routes: other applications by their path, such as metrics; observers are told of these too.
+            aliases: paths under which others are answered as well, such as those that Vertex AI asks for.
         """
         self._manager = manager
         self._work = work
@@ -83,11 +85,13 @@ class RestApp:
         self._max_body_bytes = max_body_bytes
         self._observers = observers
         self._routes = dict(routes or {})
+        self._aliases = dict(aliases or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         if scope["type"] != "http":
             return
+        scope["path"] = self._aliases.get(scope["path"], scope["path"])
         call = Call("rest", scope["path"], peer=_peer_name(scope["client"]), headers=scope["headers"])
         route = self._routes.get(scope["path"])
         error: BaseException | None = None
@@ -116,6 +120,7 @@ class RestApp:
             client: address and port; None over a unix socket.
             body: as it came.
         """
+        path = self._aliases.get(path, path)
         kind = _kind("POST", path, body)
         if not self._work.is_quick(kind) or len(body) > self._max_body_bytes:
             return None

@@ -1,6 +1,7 @@
 """Both transports over one manager, and what they share; importing them takes as long as loading a small model."""
 
 import asyncio
+import functools
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -14,7 +15,7 @@ from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.metrics import CONTENT_TYPE, Metrics
 from roadworthy.serving.server.observe import Observer, Observers
 from roadworthy.serving.server.page.application import page_routes
-from roadworthy.serving.server.readiness import LIVE_PATH, READY_PATH, Readiness, live
+from roadworthy.serving.server.readiness import LIVE_PATH, READY_PATH, ModelReadiness, Readiness, live
 from roadworthy.serving.server.rest_app import Application, RestApp, text_page
 from roadworthy.serving.server.rest_server import RestServer, with_cors
 from roadworthy.serving.server.work import Work
@@ -107,6 +108,8 @@ class Transports:
     def _rest_app(self) -> RestApp:
         listening = self._listening
         routes: dict[str, Application] = {LIVE_PATH: live, READY_PATH: self._readiness}
+        for path, model in listening.health_routes.items():
+            routes[path] = ModelReadiness(self._readiness, functools.partial(self._manager.is_available, model))
         if listening.page:
             routes |= page_routes(self._manager)
         if listening.metrics_path is not None and self._metrics is not None:
@@ -119,4 +122,5 @@ class Transports:
             max_body_bytes=listening.max_request_bytes,
             observers=self._observers,
             routes=routes,
+            aliases=listening.aliases,
         )

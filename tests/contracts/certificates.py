@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,23 +44,24 @@ class Authority:
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(self.certificate)
 
-    def issue(self, name: str, *, hours: int = 1) -> Issued:
+    def issue(self, name: str, *, hours: int = 1, hosts: Sequence[str] = ()) -> Issued:
         """Files of a certificate that is valid for so many hours; of one that has expired if they are negative."""
-        pair = self.pair(name, hours=hours)
+        pair = self.pair(name, hours=hours, hosts=hosts)
         issued = Issued(self._folder / f"{name}.crt", self._folder / f"{name}.key")
         issued.certificate.write_bytes(pair.certificate)
         issued.key.write_bytes(pair.key)
         issued.key.chmod(0o600)
         return issued
 
-    def pair(self, name: str = "localhost", *, hours: int = 1) -> Pair:
-        """The same without files."""
+    def pair(self, name: str = "localhost", *, hours: int = 1, hosts: Sequence[str] = ()) -> Pair:
+        """The same without files; `hosts` are names it is for besides those of this machine."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        local = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        named = [*local, *(x509.DNSName(host) for host in hosts)]
         certificate = (
             _builder(subject, self._name, key.public_key(), hours=hours)
-            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+            .add_extension(x509.SubjectAlternativeName(named), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         form = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
