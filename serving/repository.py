@@ -43,7 +43,7 @@ def publish(version_dir: Path, *, model_root: Path, name: str) -> Published:
     Raises:
         DeployError: not a version folder, an unfit name, or the copy failed; nothing of it is left behind.
     """
-    _check_push(version_dir, name)
+    check_push(version_dir, name)
     model_dir = model_root / name
     try:
         with _locked(model_dir):
@@ -75,7 +75,12 @@ def version_dirs(model_dir: Path) -> dict[int, Path]:
     }
 
 
-def _check_push(version_dir: Path, name: str) -> None:
+def check_push(version_dir: Path, name: str) -> None:
+    """Refuses what no server could serve.
+
+    Raises:
+        DeployError: not a version folder, or an unfit name.
+    """
     if not MODEL_NAME.fullmatch(name):
         raise DeployError(
             "A model's name must be letters, digits, _, . and -, and start with none of the last two. "

@@ -1,7 +1,9 @@
 """The limits a variant is held to, as frozen values. Imports no TensorFlow or TFX."""
 
+from collections.abc import Mapping
 from typing import Literal
 
+import yaml
 from pydantic import Field
 
 from roadworthy.components.gate.limits import LatencyLimit, QualityLimit, SizeLimit
@@ -31,3 +33,15 @@ class GateSettings(Settings):
     goal: Literal["smallest", "fastest", "best"] = Field(
         "smallest", description="smallest: fewest gzipped bytes; fastest: lowest p95; best: highest accuracy."
     )
+
+    def with_budgets(self, written: Mapping[str, str]) -> "GateSettings":
+        """The settings with other budgets.
+
+        Args:
+            written: by name, each as one would write it in the YAML file: `30%`, `0.01`, `null`.
+
+        Raises:
+            ValueError: a name or a value that is none of a budget.
+        """
+        values = {name: yaml.safe_load(text) for name, text in written.items()}
+        return self.model_copy(update={"budgets": Budgets.model_validate({**dict(self.budgets), **values})})

@@ -5,11 +5,12 @@ from typing import ClassVar
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
-from roadworthy.components.gate.budgets import GateSettings
+from roadworthy.components.gate.budgets import Budgets, GateSettings
 from roadworthy.components.gate.executor import GateExecutor
 from roadworthy.components.scorecard.artifacts import BaselineArtifact, ScorecardArtifact
 from roadworthy.components.scorecard.variants import variant_channels, with_variants
@@ -26,7 +27,10 @@ class GateSpec(ComponentSpec):
         "model": ChannelParameter(type=Model),
         "blessing": ChannelParameter(type=ModelBlessing),
     }
-    PARAMETERS: ClassVar = {"settings": ExecutionParameter(type=str)}
+    PARAMETERS: ClassVar = {
+        "settings": ExecutionParameter(type=str),
+        **{budget: ExecutionParameter(type=str, optional=True) for budget in Budgets.model_fields},
+    }
 
 
 class Gate(BaseComponent):
@@ -47,6 +51,7 @@ class Gate(BaseComponent):
         variants: Mapping[str, BaseChannel],
         settings: GateSettings,
         baseline: BaseChannel | None = None,
+        budgets: Mapping[str, RuntimeParameter] | None = None,
     ) -> None:
         """Wires the component.
 
@@ -55,12 +60,15 @@ class Gate(BaseComponent):
             variants: recipe name -> the Compressor's Model.
             settings: budgets and goal.
             baseline: the last blessed model's score.
+            budgets: those that may change from run to run, in place of the settings', by name; each is a string as
+                one would write it in the YAML file.
         """
         spec = with_variants(GateSpec, variants)(
             scorecard=scorecard,
             baseline=baseline,
             **variant_channels(variants),
             settings=settings.model_dump_json(),
+            **(budgets or {}),
             model=Channel(type=Model),
             blessing=Channel(type=ModelBlessing),
         )

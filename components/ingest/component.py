@@ -7,6 +7,7 @@ from typing import Final
 from google.protobuf import struct_pb2
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.proto import example_gen_pb2, range_config_pb2
 
 from roadworthy.components.ingest.driver import Driver
@@ -39,6 +40,7 @@ class ImageFolderExampleGen(FileBasedExampleGen):
         splits: Mapping[str, int] = DEFAULT_SPLITS,
         max_bad_fraction: float = 0.01,
         span: int | None = None,
+        base: str | RuntimeParameter | None = None,
     ) -> None:
         """Describes what to ingest; nothing is read before the node runs.
 
@@ -48,14 +50,15 @@ class ImageFolderExampleGen(FileBasedExampleGen):
             splits: hash buckets by split, at least 1 each; the first split is the one trained on.
             max_bad_fraction: share of unreadable images above which the node fails, in [0, 1).
             span: which span to ingest; the latest when None. Only for paths with a placeholder.
+            base: in place of the path up to its first placeholder, on this machine or in a bucket.
         """
-        base, pattern = base_and_pattern(path)
+        path_base, pattern = base_and_pattern(path)
         settings = struct_pb2.Struct()
         settings[MAX_BAD_FRACTION] = max_bad_fraction
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings)
         super().__init__(
-            input_base=base,
+            input_base=base or path_base,
             input_config=example_gen_pb2.Input(
                 splits=[example_gen_pb2.Input.Split(name="images", pattern=pattern)],
             ),
@@ -70,9 +73,10 @@ def base_and_pattern(path: str) -> tuple[str, str]:
 
     The pattern of a path without a placeholder is `.`, the folder itself.
     """
-    parts = PurePath(path).parts
+    scheme, remote, rest = path.rpartition("://")
+    parts = PurePath(rest).parts
     first = next((index for index, part in enumerate(parts) if PLACEHOLDER in part), len(parts))
-    return str(PurePath(*parts[:first])), str(PurePath(*parts[first:]))
+    return f"{scheme}{remote}{PurePath(*parts[:first])}", str(PurePath(*parts[first:]))
 
 
 def _output(splits: Mapping[str, int]) -> example_gen_pb2.Output:

@@ -1,14 +1,13 @@
 """Resolves the span of the data and its fingerprint before the executor runs, so that TFX knows what it may reuse."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from tfx.components.example_gen.driver import FileBasedDriver
 from tfx.components.example_gen.input_processor import FileBasedInputProcessor
 from tfx.proto import example_gen_pb2, range_config_pb2
 
-from roadworthy.components.ingest.scan import scan
+from roadworthy.components.ingest.bucket import find_images, folder_of
 from roadworthy.serving.errors import DataError
 
 
@@ -34,7 +33,7 @@ class ImageFolderInput(FileBasedInputProcessor):
             span, version = super().resolve_span_and_version()
         except ValueError as error:
             raise DataError(
-                f"{Path(self._input_base_uri, self._split.pattern)} must match folders with a number where it says "
+                f"{folder_of(self._input_base_uri, self._split.pattern)} must match folders with a number for "
                 f"{{SPAN}}. Received: {error}."
             ) from error
         return span, version
@@ -46,7 +45,7 @@ class ImageFolderInput(FileBasedInputProcessor):
             DataError: the folder can't be taken as labelled images.
         """
         pattern = self.get_pattern_for_span_version(self._split.pattern, span, version)
-        return scan(Path(self._input_base_uri, pattern)).fingerprint()
+        return find_images(folder_of(self._input_base_uri, pattern)).fingerprint()
 
 
 class Driver(FileBasedDriver):

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import apache_beam as beam
@@ -16,6 +15,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
 from roadworthy.components.ingest import transforms
+from roadworthy.components.ingest.bucket import find_images, folder_of
 from roadworthy.components.ingest.findings import (
     BAD_IMAGES_FILE,
     BadImage,
@@ -24,7 +24,7 @@ from roadworthy.components.ingest.findings import (
     refuse_gaps,
     refuse_too_many_bad,
 )
-from roadworthy.components.ingest.scan import ImageFolder, scan
+from roadworthy.components.ingest.scan import ImageFolder
 from roadworthy.serving.contract import LABELS_FILE
 
 RECORD_PREFIX: Final = "data_tfrecord"
@@ -50,7 +50,7 @@ class Executor(BaseBeamExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
-        folder = scan(data_folder(exec_properties))
+        folder = find_images(data_folder(exec_properties))
         shares = split_shares(exec_properties)
         with self._make_beam_pipeline() as pipeline:
             ingest(pipeline, folder, shares=shares, uri=examples.uri)
@@ -126,10 +126,10 @@ def shuffled(folder: ImageFolder) -> list[tuple[str, int]]:
     return sorted(files, key=lambda file: hashlib.sha256(file[0].encode()).digest())
 
 
-def data_folder(exec_properties: dict[str, Any]) -> Path:
+def data_folder(exec_properties: dict[str, Any]) -> str:
     """The folder with the classes; the driver has put a number in place of `{SPAN}`."""
     config = _parsed(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], example_gen_pb2.Input())
-    return Path(exec_properties[standard_component_specs.INPUT_BASE_KEY], config.splits[0].pattern)
+    return folder_of(exec_properties[standard_component_specs.INPUT_BASE_KEY], config.splits[0].pattern)
 
 
 def split_shares(exec_properties: dict[str, Any]) -> dict[str, int]:

@@ -20,7 +20,7 @@ class BadImage:
     reason: str
 
 
-def refuse_too_many_bad(bad: Sequence[BadImage], *, total: int, max_bad_fraction: float, root: Path) -> None:
+def refuse_too_many_bad(bad: Sequence[BadImage], *, total: int, max_bad_fraction: float, root: Path | str) -> None:
     """Stops when more images are bad than a run may silently leave out.
 
     Args:
@@ -44,7 +44,7 @@ def refuse_too_many_bad(bad: Sequence[BadImage], *, total: int, max_bad_fraction
 
 
 def refuse_gaps(
-    counts: Mapping[tuple[str, str], int], *, splits: Sequence[str], labels: Sequence[str], root: Path
+    counts: Mapping[tuple[str, str], int], *, splits: Sequence[str], labels: Sequence[str], root: Path | str
 ) -> None:
     """Stops when there is nothing to learn a class from, or a split is empty.
 

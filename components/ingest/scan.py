@@ -6,7 +6,7 @@ Reads names, sizes and times only, no image, so that the driver can tell in a se
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -41,7 +41,7 @@ class ImageFile:
 class ImageFolder:
     """A data folder: `labels` in the order of the label indices, `files` sorted by path within each class."""
 
-    root: Path
+    root: Path | str
     labels: tuple[str, ...]
     files: tuple[ImageFile, ...]
 
@@ -73,14 +73,22 @@ def scan(root: Path) -> ImageFolder:
     folder = _existing(root)
     labels = _class_names(folder)
     files = tuple(file for label, name in enumerate(labels) for file in _files_of(folder, name, label))
-    counts = Counter(file.label for file in files)
-    for label, name in enumerate(labels):
-        if counts[label] < MIN_IMAGES_PER_CLASS:
-            raise DataError(
-                f"{folder / name} must hold at least {MIN_IMAGES_PER_CLASS} images, so that some are left to test on. "
-                f"Received: {counts[label]}. Add images or remove the folder."
-            )
+    refuse_few(folder, labels, Counter(file.label for file in files))
     return ImageFolder(folder, labels, files)
+
+
+def refuse_few(folder: Path | str, labels: Sequence[str], counts: Mapping[int, int]) -> None:
+    """Stops when a class has so few images that none would be left to test on.
+
+    Raises:
+        DataError: names the first such class.
+    """
+    for label, name in enumerate(labels):
+        if counts.get(label, 0) < MIN_IMAGES_PER_CLASS:
+            raise DataError(
+                f"{folder}/{name} must hold at least {MIN_IMAGES_PER_CLASS} images, so that some are left to test on. "
+                f"Received: {counts.get(label, 0)}. Add images or remove the folder."
+            )
 
 
 def _existing(root: Path) -> Path:

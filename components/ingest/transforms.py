@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import apache_beam as beam
 import tensorflow as tf
 
+from roadworthy.components.ingest.bucket import read_image
 from roadworthy.components.ingest.findings import BadImage
 from roadworthy.components.ingest.splits import split_index
 from roadworthy.serving.contract import FILENAME_KEY, HEIGHT_KEY, IMAGE_KEY, LABEL_INDEX_KEY, LABEL_TEXT_KEY, WIDTH_KEY
@@ -29,8 +29,7 @@ class ReadImages(beam.DoFn):
         """Reads one file, whole, and decodes it, since a broken image often has a good header."""
         path, label = element
         try:
-            data = (Path(self._root) / path).read_bytes()
-            yield example_of(data, path=path, label=label, label_text=self._labels[label])
+            yield example_of(read_image(self._root, path), path=path, label=label, label_text=self._labels[label])
         except (DataError, OSError) as error:
             yield beam.pvalue.TaggedOutput(BAD, BadImage(path, _one_line(error)))
 

@@ -9,6 +9,7 @@ from tfx.utils import path_utils
 
 from roadworthy.components.artifacts import Artifacts
 from roadworthy.components.gate.blessing import is_blessed
+from roadworthy.components.pushers.bucket import REMOTE, publish_remote
 from roadworthy.components.pushers.pushed import PUSHED_FILE, Pushed
 from roadworthy.components.serving_check.infra_blessing import has_model, is_infra_blessed
 from roadworthy.serving.repository import publish
@@ -30,7 +31,7 @@ class ModelRootPusherExecutor(BaseExecutor):
         (Path(artifact.uri) / PUSHED_FILE).write_text(pushed.model_dump_json(indent=2) + "\n")
         artifact.set_int_custom_property(_PUSHED, int(pushed.version is not None))
         if pushed.version is not None:
-            artifact.set_string_custom_property(_DESTINATION, str(pushed.path))
+            artifact.set_string_custom_property(_DESTINATION, pushed.path)
             artifact.set_string_custom_property(_VERSION, str(pushed.version))
 
 
@@ -49,5 +50,8 @@ def _blessed_version(input_dict: Artifacts) -> Path | None:
 
 
 def _push(version_dir: Path, exec_properties: dict[str, Any]) -> Pushed:
-    published = publish(version_dir, model_root=Path(exec_properties["model_root"]), name=exec_properties["name"])
-    return Pushed(path=published.path, version=published.version, already=published.already)
+    model_root, name = exec_properties["model_root"], exec_properties["name"]
+    if REMOTE in model_root:
+        return publish_remote(version_dir, model_root=model_root, name=name)
+    published = publish(version_dir, model_root=Path(model_root), name=name)
+    return Pushed(path=str(published.path), version=published.version, already=published.already)

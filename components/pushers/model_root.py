@@ -48,9 +48,10 @@ class ModelRootPusher(BaseComponent):
         *,
         model: BaseChannel,
         model_blessing: BaseChannel,
-        model_root: Path,
+        model_root: Path | str | RuntimeParameter,
         name: str,
         infra_blessing: BaseChannel | None = None,
+        run_id: str | RuntimeParameter | None = None,
     ) -> None:
         """Wires the component.
 
@@ -59,16 +60,17 @@ class ModelRootPusher(BaseComponent):
             model_blessing: the gate's ModelBlessing.
             infra_blessing: the rehearsal's InfraBlessing, whose model with warm-up records is pushed if it holds one;
                 None pushes without a rehearsal.
-            model_root: folder of models; made when missing.
+            model_root: folder of models, on this machine or in a bucket; made when missing.
             name: name clients will ask for.
+            run_id: differs from run to run; None: what TFX's own runners call a run by.
         """
         spec = ModelRootPusherSpec(
             model=model,
             model_blessing=model_blessing,
             infra_blessing=infra_blessing,
-            model_root=str(model_root),
+            model_root=model_root if isinstance(model_root, RuntimeParameter) else str(model_root),
             name=name,
-            run_id=RuntimeParameter(name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),
+            run_id=run_id or RuntimeParameter(name=PIPELINE_RUN_ID_PARAMETER_NAME, ptype=str),
             pushed_model=Channel(type=PushedModel),
         )
         super().__init__(spec=spec)

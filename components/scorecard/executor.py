@@ -53,7 +53,7 @@ class BaselineExecutor(BaseBeamExecutor):
         """Writes `baseline.json`."""
         folder, split = Path(artifact_utils.get_single_uri(output_dict["baseline"])), exec_properties["split"]
         baseline = Baseline(split=split)
-        if input_dict.get("model"):
+        if _holds_a_model(input_dict.get("model")):
             baseline = score_baseline(
                 version_dir(artifact_utils.get_single_instance(input_dict["model"])),
                 scorecard_dir=Path(artifact_utils.get_single_uri(input_dict["scorecard"])),
@@ -63,6 +63,11 @@ class BaselineExecutor(BaseBeamExecutor):
                 make_pipeline=self._make_beam_pipeline,
             )
         (folder / BASELINE_FILE).write_text(baseline.model_dump_json(indent=2) + "\n")
+
+
+def _holds_a_model(models: list[Any] | None) -> bool:
+    """Whether there is an artifact, and anything in it: a node that looks for a model may find none."""
+    return bool(models) and any(True for model in models or () for _ in Path(model.uri).iterdir())
 
 
 def version_dir(model: Any) -> Path:

@@ -8,6 +8,7 @@ import click
 
 from roadworthy.pipeline.cli.check import check, schema
 from roadworthy.pipeline.cli.cloud import cloud
+from roadworthy.pipeline.cli.compile import compile_
 from roadworthy.pipeline.cli.compress import compress
 from roadworthy.pipeline.cli.data import data
 from roadworthy.pipeline.cli.predict import predict
@@ -30,7 +31,7 @@ def cli(debug: bool) -> None:
     """From a labelled dataset to a compressed, checked and deployed TensorFlow model."""
 
 
-for command in (check, run, compress, report, serve, predict, token, data, cloud, schema):
+for command in (check, run, compile_, compress, report, serve, predict, token, data, cloud, schema):
     cli.add_command(command)
 
 

@@ -5,7 +5,8 @@ import datetime
 import json
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,14 +17,21 @@ from roadworthy.serving.errors import RoadworthyError
 if TYPE_CHECKING:
     from roadworthy.pipeline.config import RunConfig
     from roadworthy.pipeline.outcome import Outcome
-    from roadworthy.pipeline.runners.local import NodeEvent
+    from roadworthy.pipeline.runners.local import NodeEvent, RunResult
+
+    OnEvent = Callable[[NodeEvent], None]
+    Runner = Callable[[RunConfig, OnEvent], RunResult]
+
+TARGETS = ("local", "local-containers", "vertex", "kubeflow")
 
 
 @click.command(epilog="Example: roadworthy run examples/fashion.yaml")
 @click.argument("config", type=click.Path(path_type=Path))
+@click.option("--on", "target", type=click.Choice(TARGETS), default="local", show_default=True, help="Where it runs.")
+@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A parameter of the compiled pipeline.")
 @click.option("--dry-run", is_flag=True, help="Check the config, build the pipeline, list its nodes; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the finished run as one JSON document on stdout.")
-def run(config: Path, dry_run: bool, as_json: bool) -> None:
+def run(config: Path, target: str, values: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Run a config: data, training, compression, scorecard, gate, rehearsal, push.
 
     Nodes whose inputs have not changed come from the cache, so an interrupted run goes on where it stopped. Exit code
@@ -34,10 +42,13 @@ def run(config: Path, dry_run: bool, as_json: bool) -> None:
 
     settings = load_checked(config)
     quieten_tensorflow()
+    if target == "local" and values:
+        raise click.UsageError("--set is for compiled pipelines; for --on local, change the config itself.")
     if dry_run:
         list_nodes(settings)
         return
-    run_and_tell(settings, as_json=as_json)
+    runner = run_here if target == "local" else partial(run_in_containers, values=values)
+    run_and_tell(settings, as_json=as_json, runner=runner)
 
 
 def list_nodes(settings: "RunConfig") -> None:
@@ -50,13 +61,31 @@ def list_nodes(settings: "RunConfig") -> None:
     click.echo(f"Would write below {settings.output}{pushed}.")
 
 
-def run_and_tell(settings: "RunConfig", *, as_json: bool, all_variants: Path | None = None) -> None:
+def run_here(settings: "RunConfig", on_event: "OnEvent") -> "RunResult":
+    """Runs the nodes in this process."""
+    from roadworthy.pipeline.build import build_pipeline
+    from roadworthy.pipeline.runners.local import run_local
+
+    return run_local(build_pipeline(settings), on_event=on_event)
+
+
+def run_in_containers(settings: "RunConfig", on_event: "OnEvent", *, values: Sequence[str] = ()) -> "RunResult":
+    """Runs the compiled pipeline, its containers as processes."""
+    from roadworthy.pipeline.runners.containers.config import run_config
+
+    return run_config(settings, values=values, on_event=on_event)
+
+
+def run_and_tell(
+    settings: "RunConfig", *, as_json: bool, all_variants: Path | None = None, runner: "Runner" = run_here
+) -> None:
     """Runs a checked config, tells how it went, and leaves the libraries' own messages in a log file.
 
     Args:
         settings: checked.
         as_json: prints one JSON document in place of the table.
         all_variants: a model root to publish every variant in, under its own name, whatever the gate says of it.
+        runner: runs the pipeline and tells of every node.
 
     Raises:
         BudgetMissed: no variant passed the gate.
@@ -71,7 +100,7 @@ def run_and_tell(settings: "RunConfig", *, as_json: bool, all_variants: Path | N
     events: list[NodeEvent] = []
     with libraries_to(log, machine_stdout=as_json) as terminal:
         try:
-            outcome = _execute(settings, terminal, events)
+            outcome = _execute(settings, terminal, events, runner)
             if all_variants is not None:
                 outcome = outcome.with_published(all_variants)
             record = write_record(outcome.record(settings), settings.output)
@@ -120,19 +149,17 @@ def _keep_failure(
         print(f"  For a page to read: roadworthy report {write_record(record, settings.output)}", file=terminal)
 
 
-def _execute(settings: "RunConfig", terminal: TextIO, events: "list[NodeEvent]") -> "Outcome":
+def _execute(settings: "RunConfig", terminal: TextIO, events: "list[NodeEvent]", runner: "Runner") -> "Outcome":
     _fetch(settings, terminal)
     print("loading TFX …", file=terminal)
-    from roadworthy.pipeline.runners.local import only_run, run_local
+    from roadworthy.pipeline.runners.local import only_run
+
+    def told(event: "NodeEvent") -> None:
+        events.append(event)
+        _say(event, terminal)
 
     with only_run(settings.output):
-        from roadworthy.pipeline.build import build_pipeline
-
-        def told(event: "NodeEvent") -> None:
-            events.append(event)
-            _say(event, terminal)
-
-        result = run_local(build_pipeline(settings), on_event=told)
+        result = runner(settings, told)
     from roadworthy.pipeline.outcome import read_outcome
 
     return read_outcome(result)

@@ -22,7 +22,7 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 
 from roadworthy.serving.errors import ConfigError
 
-State = Literal["running", "done", "cached", "failed"]
+State = Literal["running", "done", "cached", "failed", "skipped"]
 _FAILED: Final = metadata_store_pb2.Execution.FAILED
 _CACHED: Final = metadata_store_pb2.Execution.CACHED
 

@@ -42,7 +42,7 @@ def test_a_span_that_is_not_there_is_refused(days):
 def test_folders_without_a_number_are_refused(days):
     (days / "day-off" / "photos").mkdir(parents=True)
 
-    with pytest.raises(DataError, match=r"must match folders with a number where it says {SPAN}"):
+    with pytest.raises(DataError, match=r"must match folders with a number for {SPAN}"):
         resolve(days / "day-{SPAN}" / "photos")
 
 

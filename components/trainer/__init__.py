@@ -1,0 +1,1 @@
+"""Fine-tuning as a node whose epochs may change without compiling again."""

@@ -1,0 +1,152 @@
+"""What nodes run on, in the words of Vertex AI and of Kubernetes."""
+
+from typing import Any, Final
+
+from roadworthy.pipeline.cloud_config import CloudSettings, Gpu, NodeResources
+from roadworthy.pipeline.compiled.names import plain_name
+from roadworthy.pipeline.place import Platform
+from roadworthy.serving.errors import ConfigError
+
+Spec = dict[str, Any]
+_EXECUTOR_SUFFIX: Final = "_executor"
+# Labels and taints of GKE's node pools: cloud.google.com/kubernetes-engine/docs/how-to/{gpus,tpus,spot-vms}.
+_GKE: Final = "cloud.google.com"
+_GKE_TPUS: Final = {
+    "v4": "tpu-v4-podslice",
+    "v5e": "tpu-v5-lite-podslice",
+    "v5p": "tpu-v5p-slice",
+    "v6e": "tpu-v6e-slice",
+}
+
+
+def with_resources(spec: Spec, cloud: CloudSettings, platform: Platform) -> None:
+    """Sets every container's CPUs, memory and accelerator, as KFP's own compiler writes them."""
+    for label, executor in spec["deploymentSpec"]["executors"].items():
+        resources = _of(label, cloud)
+        if resources is None or "container" not in executor:
+            continue
+        executor["container"]["resources"] = {
+            **_cpu_and_memory(resources),
+            **_accelerator(resources, platform),
+        }
+
+
+def with_custom_jobs(spec: Spec, cloud: CloudSettings) -> None:
+    """Vertex AI has TPU slices, named machines and spot machines for custom jobs only, so such nodes become one.
+
+    Raises:
+        ConfigError: a spot node without the machine to ask for.
+    """
+    for label, executor in spec["deploymentSpec"]["executors"].items():
+        resources = _of(label, cloud)
+        if resources is None or "container" not in executor or not _needs_a_job(resources):
+            continue
+        container = executor.pop("container")
+        if "lifecycle" in container:
+            raise ConfigError(
+                f"cloud.nodes: {_node(label)} reads the data and can't run on a TPU, spot or a machine_type."
+            )
+        executor["customJob"] = {"customJob": _custom_job(label, container, resources, cloud)}
+
+
+def kubernetes_settings(spec: Spec, cloud: CloudSettings) -> Spec:
+    """Kubeflow's PlatformSpec: which machines of the cluster nodes may be put on; empty where nothing is asked."""
+    executors = {}
+    for label, executor in spec["deploymentSpec"]["executors"].items():
+        resources = _of(label, cloud)
+        if resources is None or "container" not in executor:
+            continue
+        if labels := _node_labels(resources):
+            executors[plain_name(_node(label)) + _EXECUTOR_SUFFIX] = {
+                "nodeSelector": {"labels": labels},
+                **({"tolerations": [_SPOT_TAINT]} if resources.spot else {}),
+            }
+    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}} if executors else {}
+
+
+_SPOT_TAINT: Final = {"key": f"{_GKE}/gke-spot", "operator": "Equal", "value": "true", "effect": "NoSchedule"}
+
+
+def _of(label: str, cloud: CloudSettings) -> NodeResources | None:
+    return cloud.resources_of(_node(label))
+
+
+def _node(label: str) -> str:
+    return label.removesuffix(_EXECUTOR_SUFFIX)
+
+
+def _cpu_and_memory(resources: NodeResources) -> Spec:
+    found: Spec = {}
+    if resources.cpu is not None:
+        found |= {"cpuLimit": resources.cpu, "resourceCpuLimit": f"{resources.cpu:g}"}
+    if resources.memory_gb is not None:
+        found |= {"memoryLimit": resources.memory_gb, "resourceMemoryLimit": f"{resources.memory_gb:g}G"}
+    return found
+
+
+def _accelerator(resources: NodeResources, platform: Platform) -> Spec:
+    if resources.gpu is not None:
+        kind = _vertex_kind(resources.gpu) if platform == "vertex" else "nvidia.com/gpu"
+        count = resources.gpu.count
+    elif resources.tpu is not None and platform == "kubeflow":
+        kind, count = "google.com/tpu", resources.tpu.chips
+    else:
+        return {}
+    return {
+        "accelerator": {"type": kind, "count": str(count), "resourceType": kind, "resourceCount": str(count)},
+    }
+
+
+def _vertex_kind(gpu: Gpu) -> str:
+    """Vertex AI's name of what GKE calls `nvidia-l4`: NVIDIA_L4."""
+    return gpu.kind.upper().replace("-", "_")
+
+
+def _needs_a_job(resources: NodeResources) -> bool:
+    return resources.spot or resources.tpu is not None or resources.machine_type is not None
+
+
+def _custom_job(label: str, container: Spec, resources: NodeResources, cloud: CloudSettings) -> Spec:
+    machine = resources.tpu.machine_type if resources.tpu else resources.machine_type
+    if machine is None:
+        raise ConfigError(
+            f"cloud.nodes: machine_type must be given for {_node(label)}, which runs on spot machines of Vertex AI. "
+            "Received: none. One such as g2-standard-8 has a GPU of its own kind."
+        )
+    machine_spec: Spec = {"machineType": machine}
+    if resources.gpu is not None:
+        machine_spec |= {"acceleratorType": _vertex_kind(resources.gpu), "acceleratorCount": resources.gpu.count}
+    if resources.tpu is not None:
+        machine_spec["tpuTopology"] = resources.tpu.topology
+    job: Spec = {
+        "workerPoolSpecs": [
+            {
+                "machineSpec": machine_spec,
+                "replicaCount": "1",
+                "containerSpec": {
+                    "imageUri": container["image"],
+                    "command": container["command"],
+                    "args": container["args"],
+                },
+            }
+        ],
+        "scheduling": {"restartJobOnWorkerRestart": True, **({"strategy": "SPOT"} if resources.spot else {})},
+    }
+    if cloud.service_account:
+        job["serviceAccount"] = cloud.service_account
+    if cloud.network:
+        job["network"] = cloud.network
+    encryption = {"encryptionSpec": {"kmsKeyName": cloud.kms_key}} if cloud.kms_key else {}
+    return {"displayName": plain_name(_node(label)), "jobSpec": job, "labels": dict(cloud.labels), **encryption}
+
+
+def _node_labels(resources: NodeResources) -> dict[str, str]:
+    labels = {}
+    if resources.gpu is not None:
+        labels[f"{_GKE}/gke-accelerator"] = resources.gpu.kind
+    if resources.tpu is not None:
+        labels[f"{_GKE}/gke-tpu-accelerator"] = _GKE_TPUS[resources.tpu.kind]
+        labels[f"{_GKE}/gke-tpu-topology"] = resources.tpu.topology
+    if resources.spot:
+        labels[f"{_GKE}/gke-spot"] = "true"
+    return labels

@@ -1,0 +1,97 @@
+"""What of a compiled pipeline may change from run to run. Imports neither TensorFlow nor TFX."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from roadworthy.components.gate.budgets import Budgets
+from roadworthy.pipeline.cloud_config import CloudSettings
+from roadworthy.pipeline.config import RunConfig
+from roadworthy.serving.errors import ConfigError
+
+Value = int | str
+DATA_ROOT: Final = "data_root"
+MODEL_ROOT: Final = "model_root"
+HEAD_EPOCHS: Final = "head_epochs"
+FULL_EPOCHS: Final = "full_epochs"
+BUDGETS: Final = tuple(Budgets.model_fields)
+PLACEHOLDER: Final = "{"
+
+
+def parameters_of(config: RunConfig, cloud: CloudSettings) -> dict[str, Value]:
+    """The parameters of a config's compiled pipeline, each with the value that the config gives it.
+
+    Args:
+        config: with data in a bucket.
+        cloud: its `cloud` section.
+
+    Raises:
+        ConfigError: the section names no data, or no model root though the config pushes.
+    """
+    values: dict[str, Value] = {DATA_ROOT: _before_placeholder(_given(cloud.data, "data"))}
+    if config.trained is None:
+        values |= {HEAD_EPOCHS: config.train.head.epochs, FULL_EPOCHS: config.train.full.epochs}
+    values |= {name: _as_yaml(getattr(config.gate.budgets, name)) for name in BUDGETS}
+    if config.push is not None:
+        values[MODEL_ROOT] = _given(cloud.model_root, "model_root")
+    return values
+
+
+def read_values(given: Sequence[str], parameters: Mapping[str, Value]) -> dict[str, Value]:
+    """Values for a run from `name=value` words.
+
+    Args:
+        given: the words.
+        parameters: of the pipeline, with the values they have otherwise.
+
+    Returns:
+        Every parameter with its value.
+
+    Raises:
+        ConfigError: a word without `=`, an unknown name, or a value that the parameter can't take.
+    """
+    values = dict(parameters)
+    for word in given:
+        name, equals, text = word.partition("=")
+        if not equals or name not in parameters:
+            raise ConfigError(f"--set must be NAME=VALUE with one of {', '.join(parameters)}. Received: {word}.")
+        values[name] = _checked(name, text, parameters[name])
+    if values.get(HEAD_EPOCHS) == values.get(FULL_EPOCHS) == 0:
+        raise ConfigError("--set must leave some training. Received: head_epochs and full_epochs are both 0.")
+    return values
+
+
+def _checked(name: str, text: str, default: Value) -> Value:
+    try:
+        if name in BUDGETS:
+            Budgets.model_validate({name: yaml.safe_load(text)})
+        elif isinstance(default, int):
+            number: int = TypeAdapter(int).validate_python(text)
+            if number < 0:
+                raise ValueError("must be at least 0")
+            return number
+    except (ValidationError, ValueError, yaml.YAMLError) as error:
+        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise ConfigError(f"--set {name}: {said}. Received: {text}.") from error
+    return text
+
+
+def _before_placeholder(path: str) -> str:
+    """What does not change from span to span: `gs://b/photos` of `gs://b/photos/day-{SPAN}`."""
+    parts = path.split("/")
+    first = next((index for index, part in enumerate(parts) if PLACEHOLDER in part), len(parts))
+    return "/".join(parts[:first])
+
+
+def _as_yaml(value: float | str | None) -> str:
+    return "null" if value is None else str(value)
+
+
+def _given(folder: str | None, key: str) -> str:
+    if folder is None:
+        raise ConfigError(
+            f"cloud.{key} must name a gs:// folder to compile the pipeline or to run it in the cloud. Received: none."
+        )
+    return folder

@@ -1,0 +1,59 @@
+"""A config's compiled pipeline on this machine, with this machine's folders in place of the buckets."""
+
+from collections.abc import Callable, Sequence
+
+from roadworthy.components.ingest.component import base_and_pattern
+from roadworthy.pipeline.cloud_config import CloudSettings
+from roadworthy.pipeline.compiled.compile import compile_spec
+from roadworthy.pipeline.config import RunConfig
+from roadworthy.pipeline.parameters import DATA_ROOT, MODEL_ROOT, Value, parameters_of, read_values
+from roadworthy.pipeline.place import Platform
+from roadworthy.pipeline.runners.containers.run import run_containers
+from roadworthy.pipeline.runners.local import NodeEvent, RunResult
+
+
+def run_config(
+    config: RunConfig,
+    *,
+    on_event: Callable[[NodeEvent], None],
+    values: Sequence[str] = (),
+    platform: Platform = "vertex",
+) -> RunResult:
+    """Compiles a config and executes the result.
+
+    Data and pushed models are where `data.path` and `push.model_root` say, artifacts below `output`. Beam runs in the
+    node itself, whatever `cloud.beam` says.
+
+    Args:
+        config: checked; without a `cloud` section it is compiled as with an empty one.
+        on_event: called when a task starts and again when it ends.
+        values: `name=value` words, in place of what the config gives the pipeline's parameters.
+        platform: whose kind of pipeline to compile.
+
+    Raises:
+        RoadworthyError: as `compile_spec` and `run_containers`.
+        ContainerFailed: a container failed.
+    """
+    local = config.model_copy(update={"cloud": _cloud_of(config)})
+    spec, _ = compile_spec(local, platform)
+    return run_containers(
+        spec,
+        root=config.output / "containers",
+        logs=config.output / "logs",
+        parameters=read_values(values, _parameters(local)),
+        on_event=on_event,
+    )
+
+
+def _cloud_of(config: RunConfig) -> CloudSettings:
+    """The config's section with something where a bucket has to be named, and no other machines for Beam."""
+    given = config.cloud or CloudSettings(pipeline_root="gs://here/pipelines", image="roadworthy")
+    _, pattern = base_and_pattern(str(config.data.path))
+    data = "gs://here/data" if pattern == "." else f"gs://here/data/{pattern}"
+    return given.model_copy(update={"data": data, "model_root": "gs://here/served", "beam": None})
+
+
+def _parameters(config: RunConfig) -> dict[str, Value]:
+    base, _ = base_and_pattern(str(config.data.path))
+    found = parameters_of(config, _cloud_of(config)) | {DATA_ROOT: base}
+    return found | ({MODEL_ROOT: str(config.push.model_root)} if config.push else {})
