@@ -20,6 +20,17 @@ BUDGETS: Final = tuple(Budgets.model_fields)
 PLACEHOLDER: Final = "{"
 
 
+def cloud_of(config: RunConfig) -> CloudSettings:
+    """The config's `cloud` section.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if config.cloud is None:
+        raise ConfigError("cloud must be given to run elsewhere than here. Received: no such section in the config.")
+    return config.cloud
+
+
 def parameters_of(config: RunConfig, cloud: CloudSettings) -> dict[str, Value]:
     """The parameters of a config's compiled pipeline, each with the value that the config gives it.
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from tfx.orchestration.data_types import RuntimeParameter
 
 from roadworthy.pipeline.cloud_config import CloudSettings, DataflowSettings, PortableSettings
 from roadworthy.pipeline.config import RunConfig
-from roadworthy.pipeline.parameters import MODEL_ROOT, parameters_of
+from roadworthy.pipeline.parameters import MODEL_ROOT, cloud_of, parameters_of
+from roadworthy.pipeline.platforms import PlatformName
 from roadworthy.serving.errors import ConfigError
 
-Platform = Literal["vertex", "kubeflow"]
 # Both platforms put a run's name here when they start a node.
 RUN_ID: Final = "{{$.pipeline_job_name}}"
 
@@ -50,7 +50,7 @@ def local_place(config: RunConfig) -> Place:
     )
 
 
-def cloud_place(config: RunConfig, platform: Platform) -> Place:
+def cloud_place(config: RunConfig, platform: PlatformName) -> Place:
     """Vertex AI or Kubeflow, below the config's `cloud.pipeline_root`.
 
     Raises:
@@ -71,17 +71,6 @@ def cloud_place(config: RunConfig, platform: Platform) -> Place:
         beam=beam_arguments(cloud),
         varying=varying,
     )
-
-
-def cloud_of(config: RunConfig) -> CloudSettings:
-    """The config's `cloud` section.
-
-    Raises:
-        ConfigError: it has none.
-    """
-    if config.cloud is None:
-        raise ConfigError("cloud must be given to run elsewhere than here. Received: no such section in the config.")
-    return config.cloud
 
 
 def beam_arguments(cloud: CloudSettings) -> tuple[str, ...]:

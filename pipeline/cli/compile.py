@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from roadworthy.pipeline.place import Platform
+    from roadworthy.pipeline.platforms import PlatformName
 
 
 @click.command("compile", epilog="Example: roadworthy compile pets.yaml --for vertex -o pets-pipeline.yaml")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--for", "platform", type=click.Choice(["kubeflow", "vertex"]), required=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=".yaml, or .json for Vertex AI.")
-def compile_(config: Path, platform: "Platform", out: Path) -> None:
+def compile_(config: Path, platform: "PlatformName", out: Path) -> None:
     """Compile a config to a PipelineSpec that Vertex AI or Kubeflow Pipelines runs.
 
     Data root, model root, epochs and budgets are parameters of it: other values need no compiling. Nothing of the cloud

@@ -14,6 +14,8 @@ from roadworthy.pipeline.cli.data import data
 from roadworthy.pipeline.cli.predict import predict
 from roadworthy.pipeline.cli.report import report
 from roadworthy.pipeline.cli.run import run
+from roadworthy.pipeline.cli.runs import logs, runs
+from roadworthy.pipeline.cli.schedule import schedule
 from roadworthy.pipeline.cli.serve import serve
 from roadworthy.pipeline.cli.token import token
 from roadworthy.serving.errors import RoadworthyError
@@ -31,7 +33,22 @@ def cli(debug: bool) -> None:
     """From a labelled dataset to a compressed, checked and deployed TensorFlow model."""
 
 
-for command in (check, run, compile_, compress, report, serve, predict, token, data, cloud, schema):
+for command in (
+    check,
+    run,
+    runs,
+    logs,
+    compile_,
+    schedule,
+    compress,
+    report,
+    serve,
+    predict,
+    token,
+    data,
+    cloud,
+    schema,
+):
     cli.add_command(command)
 
 

@@ -8,10 +8,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
+from roadworthy.pipeline.platforms import PLATFORMS, PlatformName
 from roadworthy.serving.errors import RoadworthyError
 
 if TYPE_CHECKING:
@@ -22,33 +23,61 @@ if TYPE_CHECKING:
     OnEvent = Callable[[NodeEvent], None]
     Runner = Callable[[RunConfig, OnEvent], RunResult]
 
-TARGETS = ("local", "local-containers", "vertex", "kubeflow")
+TARGETS = ("local", "local-containers", *PLATFORMS)
 
 
 @click.command(epilog="Example: roadworthy run examples/fashion.yaml")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--on", "target", type=click.Choice(TARGETS), default="local", show_default=True, help="Where it runs.")
 @click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A parameter of the compiled pipeline.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="In the cloud: follow the run to its end.")
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(min=1), help="Follow for so many seconds; the run goes on."
+)
+@click.option("--run-id", help="What the run in the cloud is called.  [default: the config's name and the time]")
 @click.option("--dry-run", is_flag=True, help="Check the config, build the pipeline, list its nodes; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the finished run as one JSON document on stdout.")
-def run(config: Path, target: str, values: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+def run(
+    config: Path,
+    target: str,
+    values: tuple[str, ...],
+    wait: bool,
+    timeout_s: float | None,
+    run_id: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Run a config: data, training, compression, scorecard, gate, rehearsal, push.
 
     Nodes whose inputs have not changed come from the cache, so an interrupted run goes on where it stopped. Exit code
     2: no variant passed the gate, the chosen one failed its rehearsal, or the config or the data has a fault.
     """
     from roadworthy.pipeline.cli.console import quieten_tensorflow
+
+    quieten_tensorflow()
+    if target in PLATFORMS:
+        from roadworthy.pipeline.cli.cloud_run import run_in_cloud, tell_job
+        from roadworthy.pipeline.config import load_config
+
+        platform, settings = cast(PlatformName, target), load_config(config)
+        if dry_run:
+            tell_job(settings, platform, values=values, as_json=as_json)
+            return
+        run_in_cloud(settings, platform, values=values, run_id=run_id, wait=wait, timeout_s=timeout_s, as_json=as_json)
+        return
     from roadworthy.pipeline.preflight import load_checked
 
     settings = load_checked(config)
-    quieten_tensorflow()
     if target == "local" and values:
         raise click.UsageError("--set is for compiled pipelines; for --on local, change the config itself.")
     if dry_run:
         list_nodes(settings)
         return
-    runner = run_here if target == "local" else partial(run_in_containers, values=values)
-    run_and_tell(settings, as_json=as_json, runner=runner)
+    run_and_tell(
+        settings,
+        as_json=as_json,
+        runner=run_here if target == "local" else partial(run_in_containers, values=values),
+    )
 
 
 def list_nodes(settings: "RunConfig") -> None:

@@ -11,8 +11,9 @@ from roadworthy.pipeline.cloud_config import CloudSettings
 from roadworthy.pipeline.compiled.names import with_plain_names
 from roadworthy.pipeline.compiled.resources import kubernetes_settings, with_custom_jobs, with_resources
 from roadworthy.pipeline.config import RunConfig
-from roadworthy.pipeline.parameters import parameters_of
-from roadworthy.pipeline.place import Platform, cloud_of, cloud_place
+from roadworthy.pipeline.parameters import cloud_of, parameters_of
+from roadworthy.pipeline.place import cloud_place
+from roadworthy.pipeline.platforms import PlatformName
 from roadworthy.serving.errors import ConfigError
 
 Spec = dict[str, Any]
@@ -21,7 +22,7 @@ _DRIVE: Final = ["python", "-m", "roadworthy.pipeline.container.drive"]
 _EXECUTOR_SUFFIX: Final = "_executor"
 
 
-def compile_spec(config: RunConfig, platform: Platform) -> tuple[Spec, Spec]:
+def compile_spec(config: RunConfig, platform: PlatformName) -> tuple[Spec, Spec]:
     """Compiles the pipeline of a config; nothing is read or written.
 
     TFX leaves out the parameters' default values, a way to say which driver an ingest node has, the resources of that
@@ -65,7 +66,7 @@ def containers(spec: Spec) -> Iterator[tuple[str, Spec]]:
             yield label.removesuffix(_EXECUTOR_SUFFIX), executor["container"]
 
 
-def _set_driver(spec: Spec, platform: Platform) -> None:
+def _set_driver(spec: Spec, platform: PlatformName) -> None:
     """Vertex AI runs our driver before it looks into its cache; Kubeflow runs none, so there the node does.
 
     Without a driver before it, a cache would take changed data for the same, so on Kubeflow the node has none.

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from roadworthy.pipeline.cloud_config import CloudSettings, Gpu, NodeResources
 from roadworthy.pipeline.compiled.names import plain_name
-from roadworthy.pipeline.place import Platform
+from roadworthy.pipeline.platforms import PlatformName
 from roadworthy.serving.errors import ConfigError
 
 Spec = dict[str, Any]
@@ -19,7 +19,7 @@ _GKE_TPUS: Final = {
 }
 
 
-def with_resources(spec: Spec, cloud: CloudSettings, platform: Platform) -> None:
+def with_resources(spec: Spec, cloud: CloudSettings, platform: PlatformName) -> None:
     """Sets every container's CPUs, memory and accelerator, as KFP's own compiler writes them."""
     for label, executor in spec["deploymentSpec"]["executors"].items():
         resources = _of(label, cloud)
@@ -84,7 +84,7 @@ def _cpu_and_memory(resources: NodeResources) -> Spec:
     return found
 
 
-def _accelerator(resources: NodeResources, platform: Platform) -> Spec:
+def _accelerator(resources: NodeResources, platform: PlatformName) -> Spec:
     if resources.gpu is not None:
         kind = _vertex_kind(resources.gpu) if platform == "vertex" else "nvidia.com/gpu"
         count = resources.gpu.count

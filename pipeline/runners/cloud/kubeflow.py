@@ -115,6 +115,7 @@ class Kubeflow:
                 from kfp_server_api import ApiException
 
                 raise ApiException(status=answer.status, reason=answer.read().decode(errors="replace"))
+        answer.auto_close = False  # it would close itself under the reader's last line
         for line in io.TextIOWrapper(answer, errors="replace"):
             yield line.rstrip("\n")
 
@@ -150,6 +151,7 @@ class Kubeflow:
         if self._made is None:
             with self._telling(f"Connecting to {self._settings.host}"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                _refuse_unhealthy(self._settings, self._token)
                 from kfp import Client
 
                 self._made = Client(
@@ -182,6 +184,19 @@ class Kubeflow:
             tasks=tuple(_tasks(run)),
             error=error,
         )
+
+
+def _refuse_unhealthy(settings: KubeflowSettings, token: str | None) -> None:
+    """Asks once, since KFP's own client asks five times over half a minute and then hides the answer."""
+    import kfp_server_api as api
+
+    configuration = api.Configuration(host=settings.host.rstrip("/"))
+    configuration.retries = False
+    if settings.ca_file:
+        configuration.ssl_ca_cert = str(settings.ca_file)
+    if token:
+        configuration.api_key["authorization"], configuration.api_key_prefix["authorization"] = token, "Bearer"
+    api.HealthzServiceApi(api.ApiClient(configuration)).healthz_service_get_healthz(_request_timeout=_CALL_S)
 
 
 def _token(settings: KubeflowSettings) -> str | None:

@@ -46,8 +46,9 @@ def _value(node: ast.AST, inputs: Mapping[str, Any]) -> Any:  # noqa: PLR0911 (o
             return _value(of, inputs)[_value(key, inputs)]
         case ast.BoolOp(op=op, values=values):
             return (all if isinstance(op, ast.And) else any)(_value(value, inputs) for value in values)
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return not _value(operand, inputs)
+        case ast.UnaryOp(op=ast.Not() | ast.USub() as op, operand=operand):
+            value = _value(operand, inputs)
+            return not value if isinstance(op, ast.Not) else -value
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARED:
             return _COMPARED[type(op)](_value(left, inputs), _value(right, inputs))
     raise ValueError(f"A condition must be of TFX's kind. Received: {ast.unparse(node)}.")

@@ -7,7 +7,7 @@ from roadworthy.pipeline.cloud_config import CloudSettings
 from roadworthy.pipeline.compiled.compile import compile_spec
 from roadworthy.pipeline.config import RunConfig
 from roadworthy.pipeline.parameters import DATA_ROOT, MODEL_ROOT, Value, parameters_of, read_values
-from roadworthy.pipeline.place import Platform
+from roadworthy.pipeline.platforms import PlatformName
 from roadworthy.pipeline.runners.containers.run import run_containers
 from roadworthy.pipeline.runners.local import NodeEvent, RunResult
 
@@ -17,7 +17,7 @@ def run_config(
     *,
     on_event: Callable[[NodeEvent], None],
     values: Sequence[str] = (),
-    platform: Platform = "vertex",
+    platform: PlatformName = "vertex",
 ) -> RunResult:
     """Compiles a config and executes the result.
 

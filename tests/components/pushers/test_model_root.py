@@ -58,9 +58,9 @@ def test_it_keeps_the_component_contract():
 
 def test_a_blessed_model_becomes_the_first_version(model, tmp_path):
     pushed, note = push(model, tmp_path)
-    assert note == Pushed(path=tmp_path / "served" / "fashion" / "1", version=1)
-    assert (note.path / "model.tflite").read_bytes() == b"weights" * 100
-    verify_manifest(note.path)
+    assert note == Pushed(path=str(tmp_path / "served" / "fashion" / "1"), version=1)
+    assert Path(note.path, "model.tflite").read_bytes() == b"weights" * 100
+    verify_manifest(Path(note.path))
     assert pushed.get_int_custom_property("pushed") == 1
     assert pushed.get_string_custom_property("pushed_version") == "1"
     assert pushed.get_string_custom_property("pushed_destination") == str(note.path)
@@ -102,12 +102,12 @@ def test_a_model_that_failed_its_rehearsal_is_not_pushed(model, tmp_path):
 
 def test_the_model_that_was_rehearsed_is_the_one_that_is_pushed(model, tmp_path):
     _, note = push(model, tmp_path, rehearsal=rehearsal_of(tmp_path, blessed=True, content=b"with warm-up"))
-    assert (note.path / "model.tflite").read_bytes() == b"with warm-up"
+    assert Path(note.path, "model.tflite").read_bytes() == b"with warm-up"
 
 
 def test_a_rehearsal_without_a_model_of_its_own_lets_the_chosen_one_through(model, tmp_path):
     _, note = push(model, tmp_path, rehearsal=rehearsal_of(tmp_path, blessed=True))
-    assert (note.path / "model.tflite").read_bytes() == b"weights" * 100
+    assert Path(note.path, "model.tflite").read_bytes() == b"weights" * 100
 
 
 # The limit makes the kernel refuse the write half-way, as a full disk does; errno differs, the way out is the same.
@@ -134,4 +134,4 @@ def test_a_disk_that_fills_up_half_way_leaves_the_old_version_and_nothing_else(m
     assert "File too large" in ran.stdout
     assert "Nothing was pushed" in ran.stdout
     assert [path.name for path in (tmp_path / "served" / "fashion").iterdir()] == ["1"]
-    verify_manifest(before.path)
+    verify_manifest(Path(before.path))

@@ -14,8 +14,9 @@ MODEL = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
 WRITE = """
 import json, pathlib, sys
 told, word = json.loads(sys.argv[1]), sys.argv[2]
-inputs = told["inputs"].get("artifacts", {}).values()
-before = "".join(pathlib.Path(one["uri"], "text").read_text() for listed in inputs for one in listed["artifacts"])
+inputs = told.get("inputs", {}).get("artifacts", {}).values()
+read = [one["uri"] for listed in inputs for one in listed.get("artifacts", [])]
+before = "".join(pathlib.Path(uri, "text").read_text() for uri in read)
 made = told["outputs"]["artifacts"]["text"]["artifacts"][0]
 folder = pathlib.Path(made["uri"])
 folder.mkdir(parents=True)

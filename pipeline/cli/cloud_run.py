@@ -1,0 +1,107 @@
+"""A config's run on Vertex AI or Kubeflow: submitted, followed, told of."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final, TextIO
+
+import click
+
+from roadworthy.pipeline.platforms import PlatformName
+from roadworthy.serving.errors import DeployError
+
+if TYPE_CHECKING:
+    from roadworthy.pipeline.config import RunConfig
+    from roadworthy.pipeline.runners.cloud.platform import Run, Task
+
+POLL_S: Final = 10.0
+
+
+def tell_job(settings: "RunConfig", platform: PlatformName, *, values: tuple[str, ...], as_json: bool) -> None:
+    """Prints what would be submitted; nothing is asked over the network."""
+    from roadworthy.pipeline.parameters import cloud_of
+    from roadworthy.pipeline.runners.cloud.open import job_of, open_platform
+
+    open_platform(settings, platform)
+    job, root = job_of(settings, platform, values=values), f"{cloud_of(settings).pipeline_root}/{settings.name}"
+    tasks = sorted(job.spec["root"]["dag"]["tasks"])
+    if as_json:
+        click.echo(json.dumps({"tasks": tasks, "parameters": job.values, "pipeline_root": root}, indent=2))
+        return
+    for task in tasks:
+        click.echo(task)
+    for name, value in sorted(job.values.items()):
+        click.echo(f"{name}={value}")
+    click.echo(f"Would submit this to {platform}, with artifacts below {root}.")
+
+
+def run_in_cloud(
+    settings: "RunConfig",
+    platform: PlatformName,
+    *,
+    values: tuple[str, ...],
+    run_id: str | None,
+    wait: bool,
+    timeout_s: float | None,
+    as_json: bool,
+    poll_s: float = POLL_S,
+) -> None:
+    """Submits a run and, if asked to, follows it to its end.
+
+    Args:
+        settings: checked, with a `cloud` section.
+        platform: where.
+        values: `name=value` words for the pipeline's parameters.
+        run_id: what the run is called; None: the config's name and the time.
+        wait: follow it.
+        timeout_s: give up following after so long, seconds; the run goes on. None: never.
+        as_json: print the run as one JSON document on stdout.
+        poll_s: between two looks, seconds.
+
+    Raises:
+        DeployError: the platform said no, or the run failed.
+    """
+    from roadworthy.pipeline.runners.cloud.open import job_of, open_platform
+    from roadworthy.pipeline.runners.cloud.platform import follow
+
+    terminal = sys.stderr if as_json else sys.stdout
+    place = open_platform(settings, platform)
+    print("compiling …", file=terminal)
+    run = place.submit(job_of(settings, platform, values=values, run_id=run_id))
+    print(f"Submitted {run.run_id}: {run.page}", file=terminal)
+    if wait:
+        try:
+            run = follow(
+                place, run.run_id, on_task=lambda task: say_task(task, terminal), poll_s=poll_s, timeout_s=timeout_s
+            )
+        except KeyboardInterrupt:
+            print(f"\n{run.run_id} goes on. To end it: roadworthy runs CONFIG --cancel {run.run_id}", file=sys.stderr)
+            raise
+    if as_json:
+        click.echo(json.dumps(asdict(run), indent=2))
+    elif wait:
+        click.echo(f"{run.run_id} {run.state}: {run.page}")
+    if wait:
+        refuse_failed(run)
+
+
+def say_task(task: "Task", terminal: TextIO) -> None:
+    """One line for a task that has ended."""
+    from roadworthy.pipeline.runners.cloud.platform import ENDED
+
+    if task.state in ENDED:
+        print(f"  {task.name:<28} {task.state:<7} {task.seconds:7.1f} s", file=terminal, flush=True)
+
+
+def refuse_failed(run: "Run") -> None:
+    """Leaves with a message that says which task failed and where to read on.
+
+    Raises:
+        DeployError: the run did not succeed.
+    """
+    if run.state == "succeeded":
+        return
+    failed = [task for task in run.tasks if task.state == "failed"]
+    said = [f"- {task.name}: {task.error or 'no message'}" for task in failed] or ([run.error] if run.error else [])
+    hint = f"\n  Its log: roadworthy logs CONFIG {run.run_id} {failed[0].name}" if failed else ""
+    raise DeployError("\n".join([f"{run.run_id} must succeed. Received: it is {run.state}. {run.page}", *said]) + hint)

@@ -1,0 +1,160 @@
+"""`roadworthy runs` and `roadworthy logs`: runs of a config, here and in the cloud."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import click
+
+from roadworthy.pipeline.platforms import PLATFORMS, PlatformName
+from roadworthy.serving.errors import ConfigError, DeployError
+
+if TYPE_CHECKING:
+    from roadworthy.pipeline.config import RunConfig
+
+LOCAL: Final = "local"
+EXAMPLES: Final = """Examples:
+
+roadworthy runs pets.yaml
+
+roadworthy runs pets.yaml --on vertex --cancel pets-20260102-030405"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--on", "places", multiple=True, type=click.Choice([LOCAL, *PLATFORMS]), help="Default: all in the config."
+)
+@click.option("--run", "run_id", help="Tell of one run and its tasks.")
+@click.option("--cancel", "cancelled", metavar="RUN", help="Ask a run in the cloud to end.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Newest so many of each place."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def runs(
+    config: Path, places: tuple[str, ...], run_id: str | None, cancelled: str | None, limit: int, as_json: bool
+) -> None:
+    """List the runs of a config, here and in the cloud; tell of one, or cancel one."""
+    from roadworthy.pipeline.config import load_config
+
+    settings = load_config(config)
+    places = places or tuple(_places(settings))
+    if cancelled is not None:
+        _cancel(settings, _one_platform(places), cancelled)
+        return
+    if run_id is not None:
+        _tell(settings, _one_platform(places), run_id, as_json=as_json)
+        return
+    found, refused = _list(settings, places, limit)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        for run in found:
+            click.echo(f"{run['on']:<9} {run['state']:<10} {run['created']:<25.25} {run['run_id']}")
+        if not found and not refused:
+            click.echo("No runs yet.")
+    if refused:
+        raise DeployError("\n".join(refused))
+
+
+@click.command(epilog="Example: roadworthy logs pets.yaml pets-20260102-030405 Trainer --on vertex")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("run")
+@click.argument("node")
+@click.option("--on", "place", type=click.Choice(["local-containers", *PLATFORMS]), help="Default: the config's cloud.")
+def logs(config: Path, run: str, node: str, place: str | None) -> None:
+    """Print what a node of a run wrote. A run on this machine without containers has one log, which `run` names."""
+    from roadworthy.pipeline.config import load_config
+
+    settings = load_config(config)
+    here = settings.output / "logs" / run / f"{node}.log"
+    if place == "local-containers" or (place is None and here.is_file()):
+        if not here.is_file():
+            raise ConfigError(f"{here} must be the log of a node. Received: no such file.")
+        click.echo(here.read_text(errors="replace"), nl=False)
+        return
+    from roadworthy.pipeline.runners.cloud.open import open_platform
+
+    platform = cast(PlatformName, place or _one_platform(_places(settings)))
+    for line in open_platform(settings, platform).logs(run, node):
+        click.echo(line)
+
+
+def _places(settings: "RunConfig") -> Iterator[str]:
+    yield LOCAL
+    if settings.cloud is not None and settings.cloud.project is not None:
+        yield "vertex"
+    if settings.cloud is not None and settings.cloud.kubeflow is not None:
+        yield "kubeflow"
+
+
+def _one_platform(places: Sequence[str] | Iterator[str]) -> PlatformName:
+    platforms = [place for place in places if place != LOCAL]
+    if len(platforms) != 1:
+        raise ConfigError(f"--on must name vertex or kubeflow. Received: {', '.join(platforms) or 'none'}.")
+    return cast(PlatformName, platforms[0])
+
+
+def _list(settings: "RunConfig", places: Sequence[str], limit: int) -> tuple[list[dict[str, Any]], list[str]]:
+    """The runs of every place, and what places that could not be asked said."""
+    from roadworthy.pipeline.runners.cloud.open import open_platform
+
+    found: list[dict[str, Any]] = []
+    refused = []
+    for place in places:
+        if place == LOCAL:
+            found += list(_local(settings, limit))
+            continue
+        try:
+            listed = open_platform(settings, cast(PlatformName, place)).runs(limit)
+        except DeployError as error:
+            refused.append(str(error))
+        else:
+            found += [{"on": place, **_plain(run)} for run in listed]
+    return found, refused
+
+
+def _local(settings: "RunConfig", limit: int) -> Iterator[dict[str, Any]]:
+    from roadworthy.pipeline.report.record import RECORD_FILE, RUNS_DIR, read_record
+
+    paths = sorted(settings.output.glob(f"{RUNS_DIR}/*/{RECORD_FILE}"), reverse=True)
+    for path in paths[:limit]:
+        record, _ = read_record(path)
+        state = "succeeded" if record.failure is None else "cancelled" if record.failure.interrupted else "failed"
+        yield {
+            "on": LOCAL,
+            "run_id": record.run_id,
+            "name": settings.name,
+            "state": state,
+            "created": record.run_id,
+            "page": str(path),
+        }
+
+
+def _plain(run: Any) -> dict[str, Any]:
+    return {key: value for key, value in asdict(run).items() if key not in ("tasks", "error")}
+
+
+def _tell(settings: "RunConfig", platform: PlatformName, run_id: str, *, as_json: bool) -> None:
+    from roadworthy.pipeline.cli.cloud_run import say_task
+    from roadworthy.pipeline.runners.cloud.open import open_platform
+
+    run = open_platform(settings, platform).look(run_id)
+    if as_json:
+        click.echo(json.dumps(asdict(run), indent=2))
+        return
+    click.echo(f"{run.run_id} {run.state}: {run.page}")
+    for task in run.tasks:
+        say_task(task, sys.stdout)
+    if run.error:
+        click.echo(run.error)
+
+
+def _cancel(settings: "RunConfig", platform: PlatformName, run_id: str) -> None:
+    from roadworthy.pipeline.runners.cloud.open import open_platform
+
+    open_platform(settings, platform).cancel(run_id)
+    click.echo(f"{run_id} was asked to end.")
