@@ -1,7 +1,7 @@
 # Every target sets the machine up first; where that is done it costs nothing.
 PYTHON_BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check infra-check tf-plan test bench-compress bench-serving bench-bridge fuzz-serving format lock golden docs clean
+.PHONY: help setup demo check infra-check tf-plan test bench-compress bench-serving bench-bridge fuzz-serving format lock test-containers golden docs clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -44,6 +44,9 @@ fuzz-serving: setup ## Ten thousand random requests over each transport at a rea
 format: setup ## Formats and sorts.
 	$(PYTHON_BIN)/ruff format .
 	$(PYTHON_BIN)/ruff check --fix .
+
+test-containers: setup ## The compiled pipeline executed as processes; it must predict what one process predicts.
+	$(PYTHON_BIN)/pytest -m containers tests/e2e/test_containers.py
 
 golden: setup ## Writes the golden copies of the compiled pipeline again.
 	$(PYTHON_BIN)/python tests/testdata/compiled/make.py

@@ -104,13 +104,15 @@ def _trained(config: RunConfig, place: Place, examples: BaseChannel) -> FineTune
         if config.trained is None
         else (ADOPT_FN, {ADOPTED: config.trained.model_dump_json()}, "TrainedModel")
     )
-    return FineTuner(
+    trainer = FineTuner(
         run_fn=run_fn,
         examples=examples,
         custom_config=custom_config,
         head_epochs=place.varying.get(HEAD_EPOCHS),
         full_epochs=place.varying.get(FULL_EPOCHS),
-    ).with_id(node_id)
+    )
+    trainer.with_id(node_id)
+    return trainer
 
 
 def _judgement(

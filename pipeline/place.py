@@ -90,7 +90,7 @@ def beam_arguments(cloud: CloudSettings) -> tuple[str, ...]:
 def _dataflow(dataflow: DataflowSettings, cloud: CloudSettings) -> tuple[str, ...]:
     if cloud.project is None:
         raise ConfigError("cloud.project must be given for Dataflow. Received: none.")
-    options = {
+    options: dict[str, str | int | None] = {
         "runner": "DataflowRunner",
         "project": cloud.project,
         "region": dataflow.region or cloud.region,
@@ -109,7 +109,7 @@ def _dataflow(dataflow: DataflowSettings, cloud: CloudSettings) -> tuple[str, ..
 
 
 def _portable(portable: PortableSettings, cloud: CloudSettings) -> tuple[str, ...]:
-    options = {
+    options: dict[str, str | int | None] = {
         "runner": "PortableRunner",
         "job_endpoint": portable.endpoint,
         "parallelism": portable.workers,

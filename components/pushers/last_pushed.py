@@ -19,7 +19,7 @@ from roadworthy.components.pushers.bucket import latest_version
 class LastPushedSpec(ComponentSpec):
     """Interface of `LastPushed`."""
 
-    INPUTS: ClassVar = {}
+    INPUTS: ClassVar[dict[str, ChannelParameter]] = {}
     OUTPUTS: ClassVar = {"model": ChannelParameter(type=Model)}
     PARAMETERS: ClassVar = {
         "model_root": ExecutionParameter(type=str),

@@ -8,11 +8,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from roadworthy.pipeline.platforms import PLATFORMS, PlatformName
+from roadworthy.pipeline.platforms import PLATFORMS
 from roadworthy.serving.errors import RoadworthyError
 
 if TYPE_CHECKING:
@@ -59,11 +59,11 @@ def run(
         from roadworthy.pipeline.cli.cloud_run import run_in_cloud, tell_job
         from roadworthy.pipeline.config import load_config
 
-        platform, settings = cast(PlatformName, target), load_config(config)
+        settings = load_config(config)
         if dry_run:
-            tell_job(settings, platform, values=values, as_json=as_json)
+            tell_job(settings, target, values=values, as_json=as_json)
             return
-        run_in_cloud(settings, platform, values=values, run_id=run_id, wait=wait, timeout_s=timeout_s, as_json=as_json)
+        run_in_cloud(settings, target, values=values, run_id=run_id, wait=wait, timeout_s=timeout_s, as_json=as_json)
         return
     from roadworthy.pipeline.preflight import load_checked
 

@@ -87,14 +87,14 @@ def _cpu_and_memory(resources: NodeResources) -> Spec:
 def _accelerator(resources: NodeResources, platform: PlatformName) -> Spec:
     if resources.gpu is not None:
         kind = _vertex_kind(resources.gpu) if platform == "vertex" else "nvidia.com/gpu"
-        count = resources.gpu.count
-    elif resources.tpu is not None and platform == "kubeflow":
-        kind, count = "google.com/tpu", resources.tpu.chips
-    else:
-        return {}
-    return {
-        "accelerator": {"type": kind, "count": str(count), "resourceType": kind, "resourceCount": str(count)},
-    }
+        return _accelerators(kind, resources.gpu.count)
+    if resources.tpu is not None and platform == "kubeflow":
+        return _accelerators("google.com/tpu", resources.tpu.chips)
+    return {}
+
+
+def _accelerators(kind: str, count: int) -> Spec:
+    return {"accelerator": {"type": kind, "count": str(count), "resourceType": kind, "resourceCount": str(count)}}
 
 
 def _vertex_kind(gpu: Gpu) -> str:
@@ -141,7 +141,7 @@ def _custom_job(label: str, container: Spec, resources: NodeResources, cloud: Cl
 
 
 def _node_labels(resources: NodeResources) -> dict[str, str]:
-    labels = {}
+    labels: dict[str, str] = {}
     if resources.gpu is not None:
         labels[f"{_GKE}/gke-accelerator"] = resources.gpu.kind
     if resources.tpu is not None:

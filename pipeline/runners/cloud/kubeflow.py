@@ -115,9 +115,12 @@ class Kubeflow:
                 from kfp_server_api import ApiException
 
                 raise ApiException(status=answer.status, reason=answer.read().decode(errors="replace"))
-        answer.auto_close = False  # it would close itself under the reader's last line
-        for line in io.TextIOWrapper(answer, errors="replace"):
-            yield line.rstrip("\n")
+        left = ""
+        for chunk in answer.stream():
+            *lines, left = (left + chunk.decode(errors="replace")).split("\n")
+            yield from lines
+        if left:
+            yield left
 
     def create_schedule(self, job: Job, *, name: str, cron: str) -> Schedule:
         """A recurring run, one at a time; what was missed while none could start is not made up for."""

@@ -75,7 +75,7 @@ class _Run:
     outputs: dict[str, Outputs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.spec = json_format.ParseDict(self.document, pipeline_spec_pb2.PipelineSpec())
+        self.spec = json_format.ParseDict(dict(self.document), pipeline_spec_pb2.PipelineSpec())
         self.tasks = self.spec.root.dag.tasks
         self.deployment = json_format.ParseDict(
             json_format.MessageToDict(self.spec.deployment_spec), pipeline_spec_pb2.PipelineDeploymentConfig()
