@@ -9,11 +9,17 @@ from tfx.utils import json_utils
 
 from roadworthy.components.artifacts import Artifacts
 from roadworthy.models.config import TrainingRun
-from roadworthy.models.finetuning.run_fn import TRAINING_RUN
+from roadworthy.models.finetuning.run_fn import BACKUP_DIR, TRAINING_RUN
 
 
 class FineTunerExecutor(GenericExecutor):
-    """Calls `run_fn`."""
+    """Calls `run_fn`.
+
+    Attributes:
+        backup_dir: folder or bucket for backups, the same for every attempt of a run; None: near the output.
+    """
+
+    backup_dir: str | None = None
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Trains, and writes the model."""
@@ -22,7 +28,8 @@ class FineTunerExecutor(GenericExecutor):
         config = json_utils.loads(given[CUSTOM_CONFIG_KEY])
         if TRAINING_RUN in config:
             run = with_epochs(TrainingRun.model_validate_json(config[TRAINING_RUN]), epochs)
-            given[CUSTOM_CONFIG_KEY] = json_utils.dumps({**config, TRAINING_RUN: run.model_dump_json()})
+            backups = {BACKUP_DIR: self.backup_dir} if self.backup_dir else {}
+            given[CUSTOM_CONFIG_KEY] = json_utils.dumps({**config, TRAINING_RUN: run.model_dump_json(), **backups})
         super().Do(input_dict, output_dict, given)
 
 

@@ -10,6 +10,7 @@ from roadworthy.models.export import KERAS_FILE
 from roadworthy.models.finetuning.fine_tune import fine_tune
 
 TRAINING_RUN: Final = "training_run"
+BACKUP_DIR: Final = "backup_dir"
 BACKUPS: Final = "backups"
 
 
@@ -28,6 +29,8 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
         fn_args: `custom_config["training_run"]` holds a `TrainingRun` as JSON; `eval_files` is the val split.
+            `custom_config["backup_dir"]`, where it is given, is the folder for backups, for runners that give the
+            outputs of every attempt a folder of its own.
 
     Raises:
         RoadworthyError: as `fine_tune`.
@@ -40,7 +43,7 @@ def run_fn(fn_args: FnArgs) -> None:
         saved_model_dir=saved_model_dir,
         keras_file=saved_model_dir.parent / KERAS_FILE,
         log_dir=Path(fn_args.model_run_dir),
-        backup_dir=backup_dir(fn_args.serving_model_dir),
+        backup_dir=fn_args.custom_config.get(BACKUP_DIR) or backup_dir(fn_args.serving_model_dir),
     )
 
 

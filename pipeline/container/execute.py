@@ -16,12 +16,15 @@ from tfx.types.standard_artifacts import ModelBlessing
 from tfx.utils import import_utils
 
 from roadworthy.components.gate.blessing import CURRENT_MODEL_ID
+from roadworthy.components.trainer.executor import FineTunerExecutor
 from roadworthy.pipeline.container.arguments import Invocation, read_invocation, write_outputs
 from roadworthy.pipeline.container.artifacts import make_output_folders, on_this_machine
 from roadworthy.pipeline.container.drive import drive
 from roadworthy.serving.errors import RoadworthyError
 
 USER_FAULT: Final = 2
+# In the run's folder, which every attempt of a node shares; its own outputs are on its own machine till it ends.
+_BACKUPS: Final = "backups"
 _RUNNER: Final = "--runner="
 _LOCAL_RUNNERS: Final = ("DirectRunner",)
 
@@ -40,6 +43,8 @@ def execute(argv: Sequence[str]) -> None:
         drive(invocation)
         invocation = read_invocation(argv)
     executor = _executor(invocation)
+    if isinstance(executor, FineTunerExecutor):
+        executor.backup_dir = os.path.join(os.path.dirname(os.path.dirname(invocation.output_file)), _BACKUPS)
     if _works_on_uris(executor, invocation):
         executor.Do(invocation.inputs, invocation.outputs, invocation.exec_properties)
     else:

@@ -168,7 +168,7 @@ class Kfp:
             self._end(run, details[-1])
             return
         spec = run.pipeline_spec.get("pipeline_spec", run.pipeline_spec)
-        tasks = list(spec["root"]["dag"]["tasks"])
+        tasks = sorted(spec["root"]["dag"]["tasks"])
         begun = [detail.display_name for detail in details]
         if (left := [task for task in tasks if task not in begun]) and run.state == "RUNNING":
             child = api.PipelineTaskDetailChildTask(pod_name=f"{left[0]}-pod")
