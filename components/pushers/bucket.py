@@ -16,7 +16,7 @@ from tfx.dsl.io import fileio
 from roadworthy.components.pushers.pushed import Pushed
 from roadworthy.serving.contract import LITERT_FILE, SAVED_MODEL_FILE
 from roadworthy.serving.errors import DeployError, ServeError
-from roadworthy.serving.manifest import MANIFEST_FILE, manifest_of
+from roadworthy.serving.manifest import MANIFEST_FILE, manifest
 from roadworthy.serving.repository import check_push
 
 REMOTE: Final = "://"
@@ -60,22 +60,22 @@ def latest_version(model_root: str, name: str) -> str | None:
 
 
 def _publish(version_dir: Path, model_root: str, name: str) -> Pushed:
-    latest, manifest = latest_version(model_root, name), manifest_of(version_dir)
-    if latest is not None and _read(f"{latest}/{MANIFEST_FILE}") == manifest:
+    latest, text = latest_version(model_root, name), manifest(version_dir)
+    if latest is not None and _read(f"{latest}/{MANIFEST_FILE}") == text:
         return Pushed(path=latest, version=int(os.path.basename(latest)), already=True)
     model_dir = f"{model_root.rstrip('/')}/{name}"
     number = max(_numbers(model_dir), default=0) + 1
-    _upload(version_dir, f"{model_dir}/{number}", manifest)
+    _upload(version_dir, f"{model_dir}/{number}", text)
     return Pushed(path=f"{model_dir}/{number}", version=number)
 
 
-def _upload(version_dir: Path, target: str, manifest: str) -> None:
+def _upload(version_dir: Path, target: str, text: str) -> None:
     files = [path.relative_to(version_dir).as_posix() for path in version_dir.rglob("*") if path.is_file()]
     for name in sorted(files, key=lambda name: (name in _AFTER_THE_REST, name)):
         fileio.makedirs(os.path.dirname(f"{target}/{name}"))
         fileio.copy(str(version_dir / name), f"{target}/{name}", overwrite=True)
     with fileio.open(f"{target}/{MANIFEST_FILE}", "w") as file:
-        file.write(manifest)
+        file.write(text)
 
 
 def _numbers(model_dir: str) -> list[int]:
