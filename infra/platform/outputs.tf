@@ -48,3 +48,8 @@ output "github" {
     deployer                   = module.identity.emails["deployer"]
   }
 }
+
+output "protected" {
+  description = "Whether what holds data can't be deleted by Terraform: buckets with objects, and the cluster where there is one."
+  value       = module.storage.protected && alltrue(module.gke[*].protected)
+}

@@ -6,6 +6,7 @@ output "cloud" {
 output "platform" {
   description = "What people and workflows need to know: images, cluster, endpoints, accounts."
   value = {
+    protected       = module.platform.protected
     images          = module.platform.images
     cluster         = module.platform.cluster
     endpoints       = module.platform.endpoints

@@ -12,3 +12,8 @@ output "node_member" {
   description = "The nodes' account as a member for IAM: it pulls images."
   value       = google_service_account.nodes.member
 }
+
+output "protected" {
+  description = "Whether Terraform refuses to delete the cluster."
+  value       = google_container_cluster.this.deletion_protection
+}

@@ -42,16 +42,17 @@ variable "accounts" {
     ci = {
       description = "Builds images, and plans: reads what is there and changes nothing but images."
       roles = [
-        "roles/aiplatform.viewer", "roles/artifactregistry.reader", "roles/cloudkms.viewer", "roles/compute.viewer",
-        "roles/container.clusterViewer", "roles/dns.reader", "roles/iam.securityReviewer", "roles/logging.viewer",
+        "roles/aiplatform.viewer", "roles/artifactregistry.reader", "roles/cloudkms.viewer", "roles/cloudquotas.viewer",
+        "roles/cloudscheduler.viewer", "roles/compute.networkViewer", "roles/compute.viewer", "roles/container.clusterViewer",
+        "roles/dns.reader", "roles/iam.securityReviewer", "roles/iam.workloadIdentityPoolViewer", "roles/logging.viewer",
         "roles/monitoring.viewer", "roles/serviceusage.serviceUsageViewer", "roles/storage.bucketViewer",
       ]
     }
     deployer = {
       description = "Applies what was approved."
       roles = [
-        "roles/aiplatform.admin", "roles/artifactregistry.admin", "roles/cloudkms.admin", "roles/cloudscheduler.admin",
-        "roles/cloudsql.admin", "roles/compute.networkAdmin", "roles/compute.securityAdmin", "roles/container.admin",
+        "roles/aiplatform.admin", "roles/artifactregistry.admin", "roles/cloudkms.admin", "roles/cloudquotas.viewer",
+        "roles/cloudscheduler.admin", "roles/cloudsql.admin", "roles/compute.networkAdmin", "roles/compute.securityAdmin", "roles/container.admin",
         "roles/dns.admin", "roles/iam.serviceAccountAdmin", "roles/iam.workloadIdentityPoolAdmin", "roles/logging.configWriter",
         "roles/monitoring.admin", "roles/resourcemanager.projectIamAdmin", "roles/servicenetworking.networksAdmin", "roles/serviceusage.serviceUsageAdmin",
         "roles/storage.admin",

@@ -8,3 +8,8 @@ output "urls" {
     google_storage_bucket_iam_binding.metadata,
   ]
 }
+
+output "protected" {
+  description = "Whether every bucket that holds objects refuses to be deleted."
+  value       = alltrue([for bucket in google_storage_bucket.this : !bucket.force_destroy])
+}

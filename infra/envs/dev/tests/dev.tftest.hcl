@@ -1,4 +1,4 @@
-# What is in the plan itself (protection, taints, roles) is held by tests/infra/test_environments.py.
+# What each resource must be is held by the modules' own tests, and by tests/infra/test_environments.py.
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }
@@ -11,6 +11,11 @@ run "dev_has_no_cluster" {
   assert {
     condition     = output.platform.cluster == null && keys(output.platform.endpoints) == ["fashion"]
     error_message = "Development serves from Vertex AI alone."
+  }
+
+  assert {
+    condition     = !output.platform.protected
+    error_message = "This environment must be able to go as a whole."
   }
 
   assert {

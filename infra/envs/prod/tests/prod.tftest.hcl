@@ -1,4 +1,4 @@
-# What is in the plan itself (protection, taints, roles) is held by tests/infra/test_environments.py.
+# What each resource must be is held by the modules' own tests, and by tests/infra/test_environments.py.
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }
@@ -16,6 +16,11 @@ run "prod_serves_from_its_cluster" {
   assert {
     condition     = output.platform.cluster == "roadworthy" && length(output.platform.endpoints) == 0
     error_message = "Production serves from a cluster."
+  }
+
+  assert {
+    condition     = output.platform.protected
+    error_message = "This environment must not be deleted by mistake."
   }
 
   assert {

@@ -1,4 +1,4 @@
-# What is in the plan itself (protection, taints, roles) is held by tests/infra/test_environments.py.
+# What each resource must be is held by the modules' own tests, and by tests/infra/test_environments.py.
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }
@@ -11,6 +11,11 @@ run "staging_serves_from_its_cluster" {
   assert {
     condition     = output.platform.cluster == "roadworthy" && length(output.platform.endpoints) == 0
     error_message = "Staging serves from a cluster, as production does."
+  }
+
+  assert {
+    condition     = output.platform.protected
+    error_message = "This environment must not be deleted by mistake."
   }
 
   assert {
