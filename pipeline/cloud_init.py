@@ -54,6 +54,8 @@ def check_section(section: Any, *, where: str) -> None:
 def with_cloud_section(text: str, section: dict[str, Any]) -> str:
     """A config's text with the section's keys in its `cloud`; other keys there stay, comments there do not.
 
+    Labels are added to those there are. Where Beam runs on something else than the section's runner, it stays there.
+
     Raises:
         ConfigError: the text is not a YAML mapping, or has a cloud that is none.
     """
@@ -66,7 +68,7 @@ def with_cloud_section(text: str, section: dict[str, Any]) -> str:
             raise ConfigError(f"line {keys[OUTPUT] + 1}: cloud must hold keys and values. Received: {known!r}.")
         start = keys[OUTPUT]
         end = _last_line(lines, start, min((line for line in keys.values() if line > start), default=len(lines)))
-    merged = known | section
+    merged = _merged(known, section)
     check_section(merged, where="the config's cloud with what Terraform made")
     written = yaml.safe_dump({OUTPUT: merged}, sort_keys=False, allow_unicode=True, width=120)
     before = "".join(lines[:start])
@@ -104,6 +106,24 @@ def _terraform_output(environment: Path) -> dict[str, Any]:
         )
     outputs: dict[str, Any] = json.loads(done.stdout)
     return outputs
+
+
+def _merged(known: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
+    merged = known | section
+    labels, beam, made = known.get("labels"), known.get("beam"), section.get("beam")
+    if isinstance(labels, dict):
+        merged["labels"] = labels | section.get("labels", {})
+    if isinstance(beam, dict) and made:
+        merged["beam"] = _merged_beam(beam, made) if beam.get("runner") == made["runner"] else beam
+    return merged
+
+
+def _merged_beam(known: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """The options that Terraform knows of replace those of the same name; the user's others stay."""
+    options = list(made.get("options", ()))
+    names = {option.partition("=")[0] for option in options}
+    kept = [option for option in known.get("options") or () if str(option).partition("=")[0] not in names]
+    return known | made | {"options": options + kept}
 
 
 def _top_keys(text: str) -> dict[str, int]:

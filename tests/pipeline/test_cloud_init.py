@@ -119,6 +119,28 @@ def test_no_folder_and_no_terraform_are_the_users_fault(tmp_path):
     assert (without.returncode, "terraform must be on PATH. Received: none." in without.stderr) == (2, True)
 
 
+def test_what_the_user_chose_for_beam_and_labels_stays():
+    known = {
+        "labels": {"team": "vision", "env": "old"},
+        "beam": {"runner": "dataflow", "max_workers": 40, "options": ["--disk_size_gb=50", "--no_use_public_ips"]},
+    }
+    cloud = yaml.safe_load(with_cloud_section(yaml.safe_dump({"cloud": known}), SECTION))["cloud"]
+
+    assert cloud["labels"] == {"team": "vision", "env": "dev"}
+    assert cloud["beam"] == {
+        "runner": "dataflow",
+        "max_workers": 40,
+        "options": ["--no_use_public_ips", "--disk_size_gb=50"],
+    }
+
+
+def test_beam_on_a_cluster_of_the_users_own_stays_there():
+    flink = {"runner": "flink", "endpoint": "jobs:8099", "environment_config": "workers:50000"}
+    written = with_cloud_section(yaml.safe_dump({"cloud": {"beam": flink}}), SECTION)
+
+    assert yaml.safe_load(written)["cloud"]["beam"] == flink
+
+
 @pytest.mark.parametrize("text", ["- a\n- b\n", "{name: pets}\n", "name: [\n", "cloud: here\n"])
 def test_what_is_no_config_is_refused(text):
     with pytest.raises(ConfigError):
