@@ -56,13 +56,8 @@ docs: setup ## Writes the generated files again: the config's JSON Schema, the p
 	@for script in tables diagram costs; do $(PYTHON_BIN)/python infra/generate/$$script.py; done
 	$(PYTHON_BIN)/python infra/protos/build_descriptors.py
 
-lock: ## Resolves requirements.lock and infra/tools.lock again.
-	.cache/tools/bin/uv pip compile infra/tools.in -q --no-header --universal --python-version 3.11 \
-	  --generate-hashes -o infra/tools.lock
-	.cache/tools/bin/uv pip compile infra/check/tools.in -q --no-config --no-header --no-annotate --python-version 3.11 \
-	  --python-platform x86_64-manylinux_2_39 --generate-hashes -o infra/check/tools.lock
-	.cache/tools/bin/uv pip compile pyproject.toml -q --no-header --no-annotate --all-extras --python-version 3.11 \
-	  --python-platform x86_64-manylinux_2_39 --generate-hashes -o requirements.lock
+lock: ## Resolves every lock again: the checkout's, the checks', the images'.
+	infra/lock.sh
 
 clean: ## Removes what was built and run; keeps .venv and downloaded data.
 	rm -rf build runs served .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

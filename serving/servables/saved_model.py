@@ -57,7 +57,8 @@ class SavedModelServable:
             limits: the largest images to decode.
 
         Raises:
-            ServeError: the model can't be loaded, or TensorFlow already runs with another number of threads.
+            ServeError: the model can't be loaded, there is no TensorFlow, or it already runs with another number of
+                threads.
         """
         self._tf = _tensorflow(threads)
         self._limits, self._room = limits, PixelRoom(limits.request_pixels)
@@ -226,8 +227,7 @@ def _callable_options() -> Any:
 
 
 def _tensorflow(threads: int | None) -> Any:
-    import tensorflow as tf
-
+    tf = _imported()
     if threads is None or tf.config.threading.get_intra_op_parallelism_threads() == threads:
         return tf
     try:
@@ -237,6 +237,20 @@ def _tensorflow(threads: int | None) -> Any:
             f"TensorFlow's threads must be set before it first runs. Received: {threads} when it already ran with "
             f"{tf.config.threading.get_intra_op_parallelism_threads() or 'its own choice'}. "
             "Open the model in a new process."
+        ) from error
+    return tf
+
+
+def _imported() -> Any:
+    try:
+        import tensorflow as tf
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        raise ServeError(
+            "A SavedModel needs TensorFlow. Received: an environment without it. "
+            "pip install 'roadworthy[serving-tensorflow]', take the server image without -litert in its name, "
+            "or push a LiteRT version."
         ) from error
     return tf
 

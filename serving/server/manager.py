@@ -163,6 +163,12 @@ class Manager:
         """Whether a model has a version that answers."""
         return any(state is State.AVAILABLE for _, state, _ in self._told(name))
 
+    def all_available(self) -> bool:
+        """Whether there are models to serve, and of every one a version that answers."""
+        with self._lock:
+            wanted = list(self._configs)
+        return bool(wanted) and all(map(self.is_available, wanted))
+
     def logging_of(self, name: str) -> Logging | None:
         """What is logged of a model's requests, as its config has it."""
         config = self._configs.get(name)

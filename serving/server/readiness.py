@@ -16,7 +16,7 @@ class Readiness:
     """An application that answers 200 while new requests are welcome, else 503.
 
     Attributes:
-        ready: false until everything has been loaded that could be, and from the moment the server is told to stop.
+        ready: false until every model had a version that answers, and from the moment the server is told to stop.
     """
 
     def __init__(self) -> None:

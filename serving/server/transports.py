@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import logging
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -22,6 +23,9 @@ from roadworthy.serving.server.work import Work
 
 # As many of the longest requests may be coming in at a time.
 _INCOMING_REQUESTS: Final = 4
+# Between two looks whether all models answer, until they do.
+_UNREADY_POLL_S: Final = 0.1
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Transports:
@@ -59,17 +63,16 @@ class Transports:
         self._rest = self._rest_server(rest) if rest is not None else None
 
     async def start(self) -> None:
-        """Begins to answer, and says that it is ready."""
+        """Begins to answer, and says that it is ready once every model is."""
         tls = self._listening.tls
         await self._grpc.start(None if tls is None else tls.ssl_context("h2"))
         if self._rest is not None:
             await self._rest.start(None if tls is None else tls.ssl_context("http/1.1"))
-        self._readiness.ready = True
-        if self._health is not None:
-            self._health.serving()
+        self._becoming_ready = asyncio.create_task(self._become_ready())
 
     async def stop(self) -> None:
         """Says that it stops, takes no more requests, and waits for those under way."""
+        self._becoming_ready.cancel()
         self._readiness.ready = False
         if self._health is not None:
             self._health.not_serving()
@@ -79,6 +82,16 @@ class Transports:
         if self._rest is not None:
             stops.append(self._rest.stop())
         await asyncio.gather(*stops)
+
+    async def _become_ready(self) -> None:
+        """A model that is added later, or fails later, doesn't take the others down."""
+        if not self._manager.all_available():
+            _LOG.warning("not ready: there is no model yet, or one of them has no version that could be loaded")
+        while not self._manager.all_available():
+            await asyncio.sleep(_UNREADY_POLL_S)
+        self._readiness.ready = True
+        if self._health is not None:
+            self._health.serving()
 
     def _grpc_server(self, bound: Sequence[socket.socket]) -> GrpcServer:
         listening = self._listening

@@ -172,3 +172,22 @@ def test_threads_that_tensorflow_can_no_longer_take_are_refused(exported):
     open_servable(exported["first"]).close()
     with pytest.raises(ServeError, match="Received: 7 when it already ran"):
         open_servable(exported["first"], threads=7)
+
+
+def test_without_tensorflow_a_saved_model_says_what_to_install_and_litert_answers(exported):
+    program = (
+        "import sys\n"
+        "class Without:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'tensorflow': raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Without())\n"
+        "from pathlib import Path\nfrom roadworthy.serving.errors import ServeError\n"
+        "from roadworthy.serving.servables.open import open_servable\n"
+        "print(*open_servable(Path(sys.argv[1])).signatures)\n"
+        "try: open_servable(Path(sys.argv[2]))\nexcept ServeError as error: print(error)"
+    )
+    arguments = [sys.executable, "-c", program, str(exported["litert"]), str(exported["first"])]
+    signatures, said = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert signatures.split() == [EXAMPLES_SIGNATURE, IMAGE_SIGNATURE]
+    assert "needs TensorFlow. Received: an environment without it. pip install 'roadworthy[serving-tensorflow]'" in said

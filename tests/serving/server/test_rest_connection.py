@@ -13,7 +13,7 @@ from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.run import ModelServer
 
-GET = b"GET /readyz HTTP/1.1\r\nHost: x\r\n"
+GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_head_and_body_come_in_one_piece_and_a_head_alone_comes_too(start, conne
     connection = connect(start())
     pieces = []
     for verb in (b"GET", b"HEAD", b"GET"):
-        connection.sendall(verb + b" /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(verb + b" /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         pieces.append(connection.recv(65536))
 
     assert [status(piece) for piece in pieces] == [200] * 3

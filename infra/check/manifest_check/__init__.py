@@ -1,0 +1,1 @@
+"""Checks Kubernetes manifests: schemas, and what they say of each other."""

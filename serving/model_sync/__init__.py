@@ -1,0 +1,1 @@
+"""Brings published versions from a bucket to the disk of a model server."""

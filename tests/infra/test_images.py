@@ -1,0 +1,110 @@
+"""The server's Dockerfile, followed step by step in fresh roots of Debian 13; what comes out is run and asked."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "infra" / "check"))
+
+from image_check.build import Build  # noqa: E402
+from image_check.container import running  # noqa: E402
+
+pytestmark = [pytest.mark.images, pytest.mark.skipif(os.geteuid() != 0, reason="roots of Debian are made by root")]
+
+IMAGES = dict(
+    line.split("=", 1) for line in (ROOT / "infra/docker/images.env").read_text().split("\n") if "=" in line and line[0] != "#"
+)
+TARGETS = os.environ.get("TARGETS", "litert").split()
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """The image's own models.config serves `fashion`; here that is a real int8 classifier of handwritten digits."""
+    from contracts.digits import write_litert
+    from roadworthy.serving.repository import publish
+
+    folder = tmp_path_factory.mktemp("models")
+    publish(write_litert(folder / "made"), model_root=folder / "root", name="fashion")
+    # The container's user is another than the one that runs the test, as the sync's fsGroup takes care of in a cluster.
+    for path in [folder, folder.parent, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return folder / "root"
+
+
+@pytest.fixture(scope="module")
+def digit(tmp_path_factory):
+    """A real handwritten digit as a PNG file."""
+    from contracts.digits import digits, png
+
+    return png(digits()[0][0])
+
+
+@pytest.fixture(scope="module", params=TARGETS)
+def image(request):
+    # In memory: a root has five thousand files, and there is one for each stage.
+    roots = Path(tempfile.mkdtemp(prefix="roots-", dir="/dev/shm"))
+    try:
+        built = Build(ROOT / "infra/docker/server.Dockerfile", context=ROOT, roots=roots, images=IMAGES)
+        yield request.param, built.image(request.param)
+    finally:
+        shutil.rmtree(roots)
+
+
+def test_the_image_s_own_command_serves_an_int8_model_to_its_own_client(image, models, digit, tmp_path):
+    _, built = image
+    (built.root / "digit.png").write_bytes(digit)
+    (built.root / "digit.png").chmod(0o644)
+    assert built.user == "10001:10001"
+    with running(built, models=models, log=tmp_path / "log") as container:
+        assert container.healthy_within(90), (tmp_path / "log").read_text()
+        asked = container.run(["roadworthy", "predict", "--server", "127.0.0.1:8500", "--model", "fashion", "--json", "/digit.png"])
+        assert asked.returncode == 0, asked.stderr
+        answer = json.loads(asked.stdout)
+        assert answer["label"] == here(models, digit)
+        who = container.run(["sh", "-c", "id -u; touch /here 2>&1; touch /opt/roadworthy/here 2>&1; touch /models/here 2>&1"])
+        assert who.stdout.splitlines()[0] == "10001"
+        assert who.stdout.count("Read-only file system") == 3
+        metrics = container.run(["python3.11", "-c", METRICS]).stdout
+        assert ':tensorflow:serving:request_count{model_name="fashion",status="OK"} 1' in metrics
+        assert container.stop() == 0
+
+
+def test_only_the_full_image_has_tensorflow(image):
+    target, built = image
+    installed = {path.name for path in (built.root / "opt/roadworthy/lib/python3.11/site-packages").iterdir()}
+
+    assert ("tensorflow" in installed) == (target == "full")
+    assert "pip" not in installed
+
+
+def test_the_model_sync_is_in_it(image, models, tmp_path):
+    _, built = image
+    with running(built, models=models, log=tmp_path / "log") as container:
+        done = container.run(["roadworthy-model-sync", "--from=/models", "--to=/tmp", "--once"])
+        listed = container.run(["ls", "/tmp/fashion"]).stdout.split()
+
+    assert (done.returncode, listed) == (0, ["1"]), done.stderr
+
+
+METRICS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8501/monitoring/prometheus/metrics').read().decode())"
+
+
+def here(models: Path, image: bytes) -> str:
+    """The label that the model gives in this process."""
+    import numpy as np
+
+    from roadworthy.serving.servables.open import open_servable
+
+    array = np.empty(1, dtype=object)
+    array[0] = image
+    servable = open_servable(models / "fashion" / "1")
+    try:
+        return servable.predict("image_bytes", {"image_bytes": array})["label"][0].decode()
+    finally:
+        servable.close()
