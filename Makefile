@@ -1,7 +1,9 @@
 # Every target sets the machine up first; where that is done it costs nothing.
 PYTHON_BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check infra-check tf-plan test bench-compress bench-serving bench-bridge fuzz-serving format lock test-containers golden docs clean
+.PHONY: help setup demo check infra-check tf-plan test bench-compress bench-serving bench-bridge fuzz-serving format \
+  lock test-containers golden docs clean tf-apply images images-pin images-push images-sign images-check manifests \
+  deploy release retrain promote
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -23,6 +25,39 @@ infra-check: setup ## Terraform, policies, drift of what is generated: every scr
 
 tf-plan: ## What an apply would change in an environment; needs credentials. ENV=dev, staging or prod.
 	@infra/plan.sh $(ENV)
+
+tf-apply: ## Plans anew and applies that plan; needs credentials. ENV=dev, staging or prod.
+	@infra/apply.sh $(ENV)
+
+images: ## Builds the container images with Docker. IMAGES=server-litert for some of them.
+	@infra/docker/images.sh build $(IMAGES)
+
+images-check: setup ## Follows the server's Dockerfile in fresh roots of Debian 13 and asks what it installed; root only. TARGETS="litert full".
+	$(PYTHON_BIN)/pytest -m images tests/infra/test_images.py
+
+images-pin: ## Asks the registries for the digests of what the images are made from; writes infra/docker/images.env.
+	@infra/docker/images.sh pin
+
+images-push: ## Builds and pushes with bill of materials and provenance. REGISTRY=… VERSION=…
+	@infra/docker/images.sh push $(IMAGES)
+
+images-sign: ## Signs what images-push pushed, with cosign and without a key.
+	@infra/docker/images.sh sign $(IMAGES)
+
+manifests: ## Renders build/manifests/OVERLAY.yaml by the digests that were pushed. OVERLAY=cpu, gpu, canary or tf-serving.
+	@infra/kubernetes/deploy.sh render $(OVERLAY)
+
+deploy: ## Applies an overlay to kubectl's cluster and waits for it. OVERLAY=… REGISTRY=… PROJECT=… MODELS=gs://…
+	@infra/kubernetes/deploy.sh apply $(OVERLAY)
+
+release: setup ## The wheel of a tag with checksums and a signature, as a release. VERSION=v1.2.3
+	@infra/release.sh
+
+retrain: setup ## Runs a config's pipeline on Vertex AI; its gate and its ramp decide what becomes of it. CONFIG=…
+	$(PYTHON_BIN)/roadworthy run "$(CONFIG)" --on vertex
+
+promote: setup ## Takes a deployed challenger to all of the traffic. MODEL=…
+	$(PYTHON_BIN)/roadworthy promote "$(MODEL)"
 
 test: setup ## Every test, real servers and one small end-to-end run among them.
 	@# What trains and converts is spread over two processes; what looks at the clock has the machine to itself.

@@ -4,6 +4,7 @@ ARG TERRAFORM_IMAGE=hashicorp/terraform:1.11.4
 ARG COSIGN_IMAGE=ghcr.io/sigstore/cosign/cosign:v2.5.3
 ARG DOCKER_IMAGE=docker:28.3.3-cli
 
+# checkov:skip=CKV_DOCKER_7: the ARGs above name exact tags, and images.env digests; the rule does not look into ARGs
 FROM ${TERRAFORM_IMAGE} AS terraform
 FROM ${COSIGN_IMAGE} AS cosign
 FROM ${DOCKER_IMAGE} AS docker

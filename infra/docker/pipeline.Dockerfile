@@ -3,6 +3,7 @@
 ARG PYTHON_IMAGE=python:3.11.14-slim-trixie
 ARG BEAM_IMAGE=apache/beam_python3.11_sdk:2.77.0
 
+# checkov:skip=CKV_DOCKER_7: the ARGs above name exact tags, and images.env digests; the rule does not look into ARGs
 FROM ${PYTHON_IMAGE} AS wheel
 COPY . /source
 RUN /source/infra/docker/install-wheel.sh /source /source/infra/docker/locks/build.lock /wheels

@@ -1,6 +1,7 @@
 # The model server. Targets: litert (LiteRT alone, without TensorFlow) and full (SavedModels too).
 ARG PYTHON_IMAGE=python:3.11.14-slim-trixie
 
+# checkov:skip=CKV_DOCKER_7: the ARGs above name exact tags, and images.env digests; the rule does not look into ARGs
 FROM ${PYTHON_IMAGE} AS wheel
 COPY . /source
 RUN /source/infra/docker/install-wheel.sh /source /source/infra/docker/locks/build.lock /wheels

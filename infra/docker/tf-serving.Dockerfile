@@ -1,6 +1,7 @@
 # TensorFlow Serving with our config. The same file for CPU and GPU: --build-arg TF_SERVING_IMAGE=tensorflow/serving:2.19.1-gpu
 ARG TF_SERVING_IMAGE=tensorflow/serving:2.19.1
 
+# checkov:skip=CKV_DOCKER_7: the ARGs above name exact tags, and images.env digests; the rule does not look into ARGs
 FROM ${TF_SERVING_IMAGE}
 ARG VERSION=unknown
 ARG REVISION=unknown

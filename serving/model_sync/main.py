@@ -74,7 +74,8 @@ def _check(done: Round, given: argparse.Namespace) -> None:
         raise ServeError(f"Every version wanted must be fetched. Received: {len(done.failed)} failed, {name}: {reason}")
     if not done.present:
         raise ServeError(
-            f"{given.source} must hold <model>/<version>/ with a manifest.json. Received: no such version. Push one first."
+            f"{given.source} must hold <model>/<version>/ with a manifest.json. "
+            "Received: no such version. Push one first."
         )
 
 

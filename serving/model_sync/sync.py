@@ -92,7 +92,9 @@ def published(names: Iterable[str]) -> dict[str, Versions]:
 
 
 def _leads_out(path: str) -> bool:
-    return path.startswith("/") or "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in path.split("/"))
+    return (
+        path.startswith("/") or "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in path.split("/"))
+    )
 
 
 def _bring(source: Source, model_dir: Path, wanted: Versions, done: Round) -> None:

@@ -1,7 +1,6 @@
-"""Enough of Google Cloud Storage's JSON API on loopback for its own client: list with a prefix and pages, and download."""
+"""Enough of Cloud Storage's JSON API on loopback for its own client: lists with prefix and pages, and downloads."""
 
 import base64
-import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -56,5 +55,4 @@ def bucket_server(objects: dict[str, bytes]) -> Iterator[str]:
 
 
 def checksums(data: bytes) -> str:
-    crc = base64.b64encode(google_crc32c.Checksum(data).digest()).decode()
-    return f"crc32c={crc},md5={base64.b64encode(hashlib.md5(data).digest()).decode()}"
+    return f"crc32c={base64.b64encode(google_crc32c.Checksum(data).digest()).decode()}"

@@ -18,7 +18,9 @@ from image_check.container import running  # noqa: E402
 pytestmark = [pytest.mark.images, pytest.mark.skipif(os.geteuid() != 0, reason="roots of Debian are made by root")]
 
 IMAGES = dict(
-    line.split("=", 1) for line in (ROOT / "infra/docker/images.env").read_text().split("\n") if "=" in line and line[0] != "#"
+    line.split("=", 1)
+    for line in (ROOT / "infra/docker/images.env").read_text().split("\n")
+    if "=" in line and line[0] != "#"
 )
 TARGETS = os.environ.get("TARGETS", "litert").split()
 
@@ -63,11 +65,15 @@ def test_the_image_s_own_command_serves_an_int8_model_to_its_own_client(image, m
     assert built.user == "10001:10001"
     with running(built, models=models, log=tmp_path / "log") as container:
         assert container.healthy_within(90), (tmp_path / "log").read_text()
-        asked = container.run(["roadworthy", "predict", "--server", "127.0.0.1:8500", "--model", "fashion", "--json", "/digit.png"])
+        asked = container.run(
+            ["roadworthy", "predict", "--server", "127.0.0.1:8500", "--model", "fashion", "--json", "/digit.png"]
+        )
         assert asked.returncode == 0, asked.stderr
         answer = json.loads(asked.stdout)
         assert answer["label"] == here(models, digit)
-        who = container.run(["sh", "-c", "id -u; touch /here 2>&1; touch /opt/roadworthy/here 2>&1; touch /models/here 2>&1"])
+        who = container.run(
+            ["sh", "-c", "id -u; touch /here 2>&1; touch /opt/roadworthy/here 2>&1; touch /models/here 2>&1"]
+        )
         assert who.stdout.splitlines()[0] == "10001"
         assert who.stdout.count("Read-only file system") == 3
         metrics = container.run(["python3.11", "-c", METRICS]).stdout
@@ -87,7 +93,7 @@ def test_the_model_sync_is_in_it(image, models, tmp_path):
     _, built = image
     with running(built, models=models, log=tmp_path / "log") as container:
         done = container.run(["roadworthy-model-sync", "--from=/models", "--to=/tmp", "--once"])
-        listed = container.run(["ls", "/tmp/fashion"]).stdout.split()
+        listed = container.run(["sh", "-c", "cd /tmp/fashion && ls"]).stdout.split()
 
     assert (done.returncode, listed) == (0, ["1"]), done.stderr
 

@@ -17,7 +17,14 @@ _ROOT_SCRIPT: Final = Path(__file__).resolve().parent / "trixie_root.sh"
 _STANDS_IN_FOR: Final = "python:3.11"
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # How this machine's clients find their registry; as part of the build alone, never of what is run.
-_CLIENT_VARIABLES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_DEFAULT_TIMEOUT")
+_CLIENT_VARIABLES: Final = (
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_DEFAULT_TIMEOUT",
+)
 # Docker gives each step its own /proc and /dev/shm; both are gone with the step.
 _MOUNTED: Final = (
     "unshare",
@@ -78,7 +85,9 @@ class Build:
             subprocess.run(["cp", "-a", below.root, root], check=True)
             return replace(below, root=root, environment=dict(below.environment))
         if not stage.base.startswith(_STANDS_IN_FOR):
-            raise ValueError(f"{stage.name} must be made from {_STANDS_IN_FOR}…, which a root can stand in for. Received: {stage.base}.")
+            raise ValueError(
+                f"{stage.name} must be made from {_STANDS_IN_FOR}…: a root stands in for it. Received: {stage.base}."
+            )
         subprocess.run([_ROOT_SCRIPT, root], check=True)
         return Image(root)
 
@@ -135,7 +144,9 @@ def _ignored(context: Path):
 
     def left_out(folder: str, names: list[str]) -> set[str]:
         below = Path(folder).relative_to(context)
-        return {name for name in names if any(fnmatch(name, one) for one in never) or not _is_taken(below / name, taken)}
+        return {
+            name for name in names if any(fnmatch(name, one) for one in never) or not _is_taken(below / name, taken)
+        }
 
     return left_out
 

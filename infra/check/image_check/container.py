@@ -39,7 +39,9 @@ class Container:
         """Runs a command in the container, as its user; what it prints is kept."""
         entered = ["nsenter", "--target", str(self.process_id), "--mount", "--net", "--pid"]
         jailed = ["chroot", f"--userspec={self._image.user}", self._image.root, *command]
-        return subprocess.run([*entered, *jailed], env=self._image.environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [*entered, *jailed], env=self._image.environment, capture_output=True, text=True, check=False
+        )
 
     def healthy_within(self, seconds: float) -> bool:
         """Whether its own HEALTHCHECK passes before so long."""

@@ -9,7 +9,7 @@ from typing import Final
 _CONTINUED: Final = re.compile(r"\\\n(?:[ \t]*#.*\n)*")
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _KNOWN: Final = frozenset(
-    "ARG FROM LABEL COPY RUN ENV EXPOSE ENTRYPOINT CMD USER HEALTHCHECK STOPSIGNAL WORKDIR".split()
+    ("ARG", "FROM", "LABEL", "COPY", "RUN", "ENV", "EXPOSE", "ENTRYPOINT", "CMD", "USER", "HEALTHCHECK", "STOPSIGNAL")
 )
 
 

@@ -1,7 +1,7 @@
 """Renders every overlay of a folder and checks what comes out; a file of manifests is checked as it is.
 
-    python -m manifest_check infra/kubernetes/overlays
-    kubectl kustomize infra/kubernetes/overlays/cpu | python -m manifest_check -
+python -m manifest_check infra/kubernetes/overlays
+kubectl kustomize infra/kubernetes/overlays/cpu | python -m manifest_check -
 """
 
 import argparse
@@ -26,9 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     overlays = _overlays(given.path)
     if not overlays:
-        sys.stderr.write(f"{given.path} must hold <overlay>/kustomization.yaml, or be a file of manifests. Received: none.\n")
+        sys.stderr.write(
+            f"{given.path} must hold <overlay>/kustomization.yaml, or be a file of manifests. Received: none.\n"
+        )
         return _USER_FAULT
-    return int(any([_check(name, text) for name, text in overlays.items()]))
+    faults = [_check(name, text) for name, text in overlays.items()]
+    return int(any(faults))
 
 
 def _check(name: str, text: str) -> bool:
@@ -49,7 +52,10 @@ def _check(name: str, text: str) -> bool:
 
 def _named_twice(manifests: Sequence[Any]) -> list[str]:
     names = [f"{one.get('kind')}/{one.get('metadata', {}).get('name')}" for one in manifests if isinstance(one, dict)]
-    return [f"{name} must be there once. Received: twice or more." for name in sorted({n for n in names if names.count(n) > 1})]
+    return [
+        f"{name} must be there once. Received: twice or more."
+        for name in sorted({n for n in names if names.count(n) > 1})
+    ]
 
 
 def _overlays(path: Path) -> dict[str, str]:

@@ -65,7 +65,7 @@ def _routes(manifests: Sequence[Manifest]) -> Iterator[str]:
             backends = rule["backendRefs"]
             for backend in backends:
                 if (backend["name"], backend["port"]) not in ports:
-                    yield f"{_called(route)}: must go to a Service's port. Received: {backend['name']}:{backend['port']}."
+                    yield f"{_called(route)}: must go to a Service. Received: {backend['name']}:{backend['port']}."
             if (total := sum(backend.get("weight", 1) for backend in backends)) != _HUNDRED:
                 yield f"{_called(route)}: weights must sum to 100, so that they read as per cent. Received: {total}."
 
@@ -89,7 +89,9 @@ def _probes(manifests: Sequence[Manifest]) -> Iterator[str]:
         for container in one["spec"]["template"]["spec"]["containers"]:
             ports = {port["name"] for port in container["ports"]}
             for name in ("startupProbe", "readinessProbe"):
-                yield from (f"{_called(one)}: {fault}" for fault in _ready_faults(name, container.get(name), ports, served))
+                yield from (
+                    f"{_called(one)}: {fault}" for fault in _ready_faults(name, container.get(name), ports, served)
+                )
             if "livenessProbe" not in container:
                 yield f"{_called(one)}: {container['name']} must have a livenessProbe. Received: none."
 
@@ -111,17 +113,17 @@ def _ready_faults(name: str, probe: Any, ports: set[str], served: set[str]) -> I
 def _served(deployment: Manifest, manifests: Sequence[Manifest]) -> set[str]:
     """The models that the config names which a Deployment mounts."""
     mounted = _config_map_names(deployment["spec"]["template"]["spec"])
-    texts = [one["data"].get("models.config", "") for one in _of(manifests, "ConfigMap") if one["metadata"]["name"] in mounted]
+    texts = [
+        one["data"].get("models.config", "")
+        for one in _of(manifests, "ConfigMap")
+        if one["metadata"]["name"] in mounted
+    ]
     return {name for text in texts for name in re.findall(r'name:\s*"([^"]+)"', text)}
 
 
 def _peers(manifests: Sequence[Manifest]) -> Iterator[str]:
     """Our own labels are on our pods alone: as part of another's selector they cut it off."""
-    own = {
-        key
-        for one in _of(manifests, "Deployment")
-        for key in one["spec"]["template"]["metadata"]["labels"]
-    }
+    own = {key for one in _of(manifests, "Deployment") for key in one["spec"]["template"]["metadata"]["labels"]}
     for one in _of(manifests, "NetworkPolicy"):
         rules = [*one["spec"].get("ingress", []), *one["spec"].get("egress", [])]
         for peer in [peer for rule in rules for peer in [*rule.get("from", []), *rule.get("to", [])]]:

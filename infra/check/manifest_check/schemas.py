@@ -26,7 +26,7 @@ def _faults(manifest: Any) -> Iterator[str]:
         return
     file = _OURS / f"{str(manifest.get('kind')).lower()}.json"
     if not file.is_file():
-        yield f"{called}: every kind must have a schema in {_OURS.name}/. Received: none for {manifest.get('apiVersion')}."
+        yield f"{called}: every kind must have a schema in {_OURS.name}/. Received: no {file.name}."
         return
     for error in Draft7Validator(json.loads(file.read_text()), registry=_registry()).iter_errors(manifest):
         yield f"{called}: {'.'.join(map(str, error.absolute_path))}: {error.message}"

@@ -106,8 +106,8 @@ def _run(root: Path, copy: Path, provider: Source) -> Result:
 
 
 def _terraform(folder: Path, arguments: Sequence[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - fixed words and folders of the checkout
-        ["terraform", f"-chdir={folder}", *arguments, "-no-color"],  # noqa: S607
+    return subprocess.run(
+        ["terraform", f"-chdir={folder}", *arguments, "-no-color"],
         env={**os.environ, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1", **environment},
         text=True,
         capture_output=True,

@@ -106,5 +106,5 @@ def test_no_list_of_names_leads_out_of_the_root(names):
 
 
 def test_an_address_of_another_kind_is_refused():
-    with pytest.raises(ServeError, match="must be gs://BUCKET/PREFIX or a folder. Received: s3://models"):
+    with pytest.raises(ServeError, match=r"must be gs://BUCKET/PREFIX or a folder\. Received: s3://models"):
         source_of("s3://models")
