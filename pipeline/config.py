@@ -17,6 +17,7 @@ from roadworthy.components.serving_check.settings import RehearsalSettings
 from roadworthy.models.compression.recipe import Prune, Quantize, Recipe, Step
 from roadworthy.models.config import ModelSettings, Settings, TrainedModel, TrainingRun, TrainSettings, beside_config
 from roadworthy.pipeline.cloud_config import CloudSettings
+from roadworthy.pipeline.deploy_config import DeploySettings
 from roadworthy.serving.contract import LABEL_TEXT_KEY
 from roadworthy.serving.errors import ConfigError
 
@@ -120,6 +121,7 @@ class RunConfig(Settings):
     )
     push: PushSettings | None = Field(None, description="Where a blessed model goes; null: nowhere.")
     cloud: CloudSettings | None = Field(None, description="Where --on vertex and --on kubeflow run it.")
+    deploy: DeploySettings | None = Field(None, description="Where a model is served, and how its traffic rises.")
 
     def training_run(self) -> TrainingRun:
         """What the Trainer's `run_fn` needs of this config."""

@@ -24,7 +24,7 @@ class RoadworthyError(Exception):
     │   ├── UnsupportedLayer  a layer the bridge or a recipe can't take
     │   └── WeightsError      a weights file that is missing, damaged or not the pinned one
     ├── BudgetMissed          no variant passed the gate
-    ├── DeployError           a version could not be published
+    ├── DeployError           a version could not be published or brought to its traffic
     ├── ServeError            the server can't start, or a version can't be loaded
     └── AskError              the server said no, or can't be reached
     """
@@ -55,7 +55,15 @@ class BudgetMissed(RoadworthyError):
 
 
 class DeployError(RoadworthyError):
-    """A version could not be published; nothing of it is visible to a server."""
+    """A version could not be published or brought to its traffic; the message says how things stand.
+
+    Attributes:
+        code: gRPC status code name of the far side's answer, e.g. ``RESOURCE_EXHAUSTED``; empty where it gave none.
+    """
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ServeError(RoadworthyError):

@@ -11,6 +11,7 @@ from roadworthy.pipeline.cli.cloud import cloud
 from roadworthy.pipeline.cli.compile import compile_
 from roadworthy.pipeline.cli.compress import compress
 from roadworthy.pipeline.cli.data import data
+from roadworthy.pipeline.cli.deploy import deploy, promote, rollback, status
 from roadworthy.pipeline.cli.predict import predict
 from roadworthy.pipeline.cli.report import report
 from roadworthy.pipeline.cli.run import run
@@ -44,6 +45,10 @@ for command in (
     report,
     serve,
     predict,
+    deploy,
+    promote,
+    rollback,
+    status,
     token,
     data,
     cloud,
