@@ -32,8 +32,9 @@ tf-apply: ## Plans anew and applies that plan; needs credentials. ENV=dev, stagi
 images: ## Builds the container images with Docker. IMAGES=server-litert for some of them.
 	@infra/docker/images.sh build $(IMAGES)
 
-images-check: setup ## Follows the server's Dockerfile in fresh roots of Debian 13 and asks what it installed; root only. TARGETS="litert full".
-	$(PYTHON_BIN)/pytest -m images tests/infra/test_images.py
+images-check: setup ## Follows the server's Dockerfile in roots of Debian 13 and asks what it installed; root only. TARGETS="litert full"
+	@command -v debootstrap >/dev/null || apt-get install -qq -y debootstrap >/dev/null
+	$(PYTHON_BIN)/pytest -m images tests/infra/test_images.py tests/infra/test_compose.py
 
 images-pin: ## Asks the registries for the digests of what the images are made from; writes infra/docker/images.env.
 	@infra/docker/images.sh pin

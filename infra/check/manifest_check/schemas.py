@@ -43,8 +43,8 @@ def _kubernetes_faults(manifest: Any) -> Iterator[str]:
         kubernetes_validate.validate(manifest, _VERSION, strict=True)
     except kubernetes_validate.ValidationError as error:
         yield f"{'.'.join(map(str, error.path))}: {error.message}"
-    except kubernetes_validate.SchemaNotFoundError as error:
-        yield str(error)
+    except kubernetes_validate.SchemaNotFoundError:
+        yield f"must be a kind of Kubernetes {_VERSION}, which has no {manifest['apiVersion']} {manifest['kind']}."
 
 
 def _registry() -> Registry:

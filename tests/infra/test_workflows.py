@@ -1,0 +1,90 @@
+"""Workflows call make, hold few rights, and pin what they use; mistakes in them are told."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".github/workflows"
+WORKFLOWS = {file.stem: yaml.safe_load(file.read_text()) for file in sorted(FOLDER.glob("*.yml"))}
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+STEPS = [
+    (name, step)
+    for name, workflow in WORKFLOWS.items()
+    for job in workflow["jobs"].values()
+    for step in job.get("steps", [])
+]
+# Tests of a report look at it in a browser, which nobody but root can install.
+NOT_MAKE = ("sudo apt-get install",)
+
+
+def test_there_is_one_for_each_purpose():
+    assert list(WORKFLOWS) == ["check", "images", "promote", "release", "retrain", "terraform"]
+
+
+@pytest.mark.parametrize(("name", "step"), [(name, step) for name, step in STEPS if "run" in step])
+def test_a_step_calls_a_make_target_that_exists(name, step):
+    words = step["run"].split()
+
+    assert step["run"].startswith(NOT_MAKE) or (words[0] == "make" and words[1] in TARGETS)
+
+
+@pytest.mark.parametrize(("name", "step"), [(name, step) for name, step in STEPS if "uses" in step])
+def test_an_action_is_pinned_by_its_commit(name, step):
+    assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"])
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_may_only_read_and_a_job_says_what_else_it_needs(name):
+    assert WORKFLOWS[name]["permissions"] == {"contents": "read"}
+    rights = {
+        right
+        for job in WORKFLOWS[name]["jobs"].values()
+        for right, how in job.get("permissions", {}).items()
+        if how == "write"
+    }
+    assert rights <= ({"id-token", "contents"} if name == "release" else {"id-token"})
+
+
+def test_no_workflow_holds_a_key():
+    text = "".join(file.read_text() for file in FOLDER.glob("*.yml"))
+
+    assert "secrets." not in text
+    assert "credentials_json" not in text
+
+
+def test_cloud_build_calls_make_with_targets_that_exist():
+    text = (ROOT / "cloudbuild.yaml").read_text()
+    build = yaml.safe_load(text)
+
+    assert [step["script"] for step in build["steps"]] == ["exec make $TARGETS"]
+    named = build["substitutions"]["_TARGETS"].split() + [
+        word for quoted in re.findall(r'_TARGETS="([^"]+)"', text) for word in quoted.split()
+    ]
+    assert set(named) <= TARGETS
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("runs-on: ubuntu-24.04", "runs_on: ubuntu-24.04", "runs_on"),
+        ("needs: check", "needs: checks", "checks"),
+        ("${{ github.token }}", "${{ github.tokens }}", "tokens"),
+        ("id-token: write", "id-token: all", "id-token"),
+    ],
+)
+def test_actionlint_tells_a_planted_mistake(tmp_path, before, after, told):
+    folder = tmp_path / ".github" / "workflows"
+    shutil.copytree(FOLDER, folder)
+    text = (folder / "release.yml").read_text()
+    assert before in text
+    (folder / "release.yml").write_text(text.replace(before, after, 1))
+    command = [ROOT / ".cache/check/bin/actionlint", folder / "release.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert told in done.stdout
