@@ -5,7 +5,7 @@ output "cloud" {
     region          = var.region
     pipeline_root   = "${module.storage.urls["pipeline"]}/runs"
     data            = "${module.storage.urls["data"]}/data"
-    model_root      = "${module.storage.urls["models"]}/models"
+    model_root      = "${module.storage.urls["models"]}/served"
     image           = "${module.registry.images}/pipeline:${var.release}"
     service_account = module.identity.emails["pipeline"]
     network         = "projects/${module.services.number}/global/networks/${module.network.name}"
@@ -41,11 +41,13 @@ output "serving_account" {
 }
 
 output "github" {
-  description = "What the workflows sign in with: the provider and the accounts; null without github."
+  description = "What the workflows sign in with: the provider, and the accounts by the GitHub environment that takes them on; null without github."
   value = var.github == null ? null : {
     workload_identity_provider = module.identity.github_provider
-    ci                         = module.identity.emails["ci"]
-    deployer                   = module.identity.emails["deployer"]
+    accounts = {
+      for environment in distinct(flatten([for environments in values(var.github.environments) : tolist(environments)])) :
+      environment => [for account, environments in var.github.environments : module.identity.emails[account] if contains(environments, environment)]
+    }
   }
 }
 

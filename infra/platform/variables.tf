@@ -103,7 +103,7 @@ variable "github" {
   type = object({
     repository    = string
     repository_id = string
-    environment   = optional(string, "production")
+    environments  = map(set(string))
   })
   default = null
 }

@@ -20,11 +20,15 @@ variable "emails" {
 }
 
 variable "github" {
-  description = "The repository whose workflows build and deploy here; none signs in without it."
+  description = "The repository whose workflows build and deploy here, and from which of its environments as whom; none signs in without it."
   type = object({
     repository    = string
     repository_id = string
-    environment   = optional(string, "production")
+    environments = optional(map(set(string)), {
+      ci       = ["images", "plan-prod"]
+      deployer = ["prod"]
+      pipeline = ["prod", "retrain"]
+    })
   })
   default = null
 }

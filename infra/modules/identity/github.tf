@@ -18,29 +18,26 @@ resource "google_iam_workload_identity_pool_provider" "github" {
   display_name                       = var.github.repository
   attribute_condition                = "assertion.repository == '${var.github.repository}' && assertion.repository_id == '${var.github.repository_id}'"
 
-  attribute_mapping = {
-    "google.subject"       = "assertion.sub"
-    "attribute.repository" = "assertion.repository"
-  }
+  attribute_mapping = { "google.subject" = "assertion.sub" }
 
   oidc {
     issuer_uri = "https://token.actions.githubusercontent.com"
   }
 }
 
-resource "google_service_account_iam_member" "ci" {
-  count = var.github == null ? 0 : 1
-
-  service_account_id = google_service_account.this["ci"].name
-  role               = "roles/iam.workloadIdentityUser"
-  member             = "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.github[0].name}/attribute.repository/${var.github.repository}"
+locals {
+  sign_ins = merge([
+    for account, environments in try(var.github.environments, {}) : {
+      for environment in environments : "${account} ${environment}" => { account = account, environment = environment }
+    }
+  ]...)
 }
 
-# The subject of a job that runs in an environment names it, and GitHub gives such a job only after approval.
-resource "google_service_account_iam_member" "deployer" {
-  count = var.github == null ? 0 : 1
+# The subject of a job that runs in an environment names it, and GitHub gives such a job only after that environment's rules.
+resource "google_service_account_iam_member" "github" {
+  for_each = local.sign_ins
 
-  service_account_id = google_service_account.this["deployer"].name
+  service_account_id = google_service_account.this[each.value.account].name
   role               = "roles/iam.workloadIdentityUser"
-  member             = "principal://iam.googleapis.com/${google_iam_workload_identity_pool.github[0].name}/subject/repo:${var.github.repository}:environment:${var.github.environment}"
+  member             = "principal://iam.googleapis.com/${google_iam_workload_identity_pool.github[0].name}/subject/repo:${var.github.repository}:environment:${each.value.environment}"
 }

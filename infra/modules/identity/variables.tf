@@ -89,13 +89,14 @@ variable "cluster" {
 
 variable "github" {
   description = <<-TEXT
-    The repository whose GitHub Actions are `ci`, and in the environment named here, where people approve, `deployer`.
-    Its numeric id holds also when its name is given to somebody else: gh api repos/OWNER/NAME --jq .id
+    The repository whose GitHub Actions take on accounts, and for each account the environments from which: those where
+    people approve for what applies and deploys. Its numeric id holds also when its name is given to somebody else:
+    gh api repos/OWNER/NAME --jq .id
   TEXT
   type = object({
     repository    = string
     repository_id = string
-    environment   = optional(string, "production")
+    environments  = map(set(string))
   })
   default = null
 
@@ -110,7 +111,7 @@ variable "github" {
   }
 
   validation {
-    condition     = var.github == null || length(setsubtract(["ci", "deployer"], keys(var.accounts))) == 0
-    error_message = "github needs the accounts ci and deployer."
+    condition     = var.github == null || length(setsubtract(keys(try(var.github.environments, {})), keys(var.accounts))) == 0
+    error_message = "github.environments must be of accounts that there are."
   }
 }

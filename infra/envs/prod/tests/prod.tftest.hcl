@@ -29,7 +29,7 @@ run "prod_serves_from_its_cluster" {
   }
 
   assert {
-    condition     = output.cloud.pipeline_root == "gs://roadworthy-prod-pipeline/runs" && output.cloud.model_root == "gs://roadworthy-prod-models/models"
+    condition     = output.cloud.pipeline_root == "gs://roadworthy-prod-pipeline/runs" && output.cloud.model_root == "gs://roadworthy-prod-models/served"
     error_message = "A run's config must name this environment's buckets."
   }
 }
@@ -42,7 +42,7 @@ run "github_deploys_from_one_repository" {
   }
 
   assert {
-    condition     = output.platform.github != null
-    error_message = "With github there must be something to sign in with."
+    condition     = toset(keys(output.platform.github.accounts)) == toset(["images", "plan-prod", "prod", "retrain"])
+    error_message = "Each of the workflows' environments must have an account."
   }
 }

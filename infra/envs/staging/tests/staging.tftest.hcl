@@ -24,7 +24,7 @@ run "staging_serves_from_its_cluster" {
   }
 
   assert {
-    condition     = output.cloud.pipeline_root == "gs://roadworthy-staging-pipeline/runs" && output.cloud.model_root == "gs://roadworthy-staging-models/models"
+    condition     = output.cloud.pipeline_root == "gs://roadworthy-staging-pipeline/runs" && output.cloud.model_root == "gs://roadworthy-staging-models/served"
     error_message = "A run's config must name this environment's buckets."
   }
 }
@@ -37,7 +37,7 @@ run "github_deploys_from_one_repository" {
   }
 
   assert {
-    condition     = output.platform.github != null
-    error_message = "With github there must be something to sign in with."
+    condition     = toset(keys(output.platform.github.accounts)) == toset(["images", "plan-staging", "staging", "retrain"])
+    error_message = "Each of the workflows' environments must have an account."
   }
 }

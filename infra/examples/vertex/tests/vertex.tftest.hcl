@@ -12,7 +12,7 @@ run "runs_have_where_to_go" {
   command = plan
 
   assert {
-    condition     = output.cloud.pipeline_root == "gs://acme-vision-pipeline/runs" && output.cloud.model_root == "gs://acme-vision-models/models"
+    condition     = output.cloud.pipeline_root == "gs://acme-vision-pipeline/runs" && output.cloud.model_root == "gs://acme-vision-models/served"
     error_message = "A run's config must name the buckets."
   }
 }

@@ -71,12 +71,17 @@ run "github_is_one_repository" {
   command = plan
 
   variables {
-    github = { repository = "acme/vision", repository_id = "4711" }
+    github = { repository = "acme/vision", repository_id = "4711", environments = { deployer = ["prod"] } }
   }
 
   assert {
     condition     = strcontains(google_iam_workload_identity_pool_provider.github[0].attribute_condition, "assertion.repository == 'acme/vision' && assertion.repository_id == '4711'")
     error_message = "Tokens of other repositories must be refused."
+  }
+
+  assert {
+    condition     = keys(google_service_account_iam_member.github) == ["deployer prod"]
+    error_message = "Only the accounts named may be taken on, and only from their environments."
   }
 
   assert {
@@ -119,7 +124,7 @@ run "a_repository_has_an_owner" {
   command = plan
 
   variables {
-    github = { repository = "vision", repository_id = "4711" }
+    github = { repository = "vision", repository_id = "4711", environments = {} }
   }
 
   expect_failures = [var.github]
@@ -129,7 +134,7 @@ run "a_repository_has_a_number" {
   command = plan
 
   variables {
-    github = { repository = "acme/vision", repository_id = "R_kg" }
+    github = { repository = "acme/vision", repository_id = "R_kg", environments = {} }
   }
 
   expect_failures = [var.github]
@@ -140,7 +145,7 @@ run "github_needs_its_accounts" {
 
   variables {
     accounts = { ci = { description = "CI." } }
-    github   = { repository = "acme/vision", repository_id = "4711" }
+    github   = { repository = "acme/vision", repository_id = "4711", environments = { deployer = ["prod"] } }
   }
 
   expect_failures = [var.github]
