@@ -57,8 +57,8 @@ release: setup ## The wheel of a tag with checksums and a signature, as a releas
 retrain: setup ## Runs a config's pipeline on Vertex AI; its gate and its ramp decide what becomes of it. CONFIG=…
 	$(PYTHON_BIN)/roadworthy run "$(CONFIG)" --on vertex
 
-promote: setup ## Takes a deployed challenger to all of the traffic. MODEL=…
-	$(PYTHON_BIN)/roadworthy promote "$(MODEL)"
+promote: setup ## Takes the challenger that a config deployed to all of the traffic. CONFIG=…
+	$(PYTHON_BIN)/roadworthy promote "$(CONFIG)"
 
 test: setup ## Every test, real servers and one small end-to-end run among them.
 	@# What trains and converts is spread over two processes; what looks at the clock has the machine to itself.

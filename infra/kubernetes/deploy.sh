@@ -4,7 +4,8 @@
 #   deploy.sh render OVERLAY      to build/manifests/OVERLAY.yaml
 #   deploy.sh apply OVERLAY       renders, applies to kubectl's current cluster and waits for the rollout
 #
-# REGISTRY, PROJECT and MODELS (gs://BUCKET/PREFIX) take the place of the example's; without build/images/ the tags stay.
+# REGISTRY, PROJECT and MODELS (gs://BUCKET) take the place of the example's; without build/images/ the tags stay. They are
+# the outputs images and cloud of an environment: see docs/guide/deploying-kubernetes.md.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -92,6 +92,7 @@ def test_only_the_full_image_has_tensorflow(image):
 def test_the_model_sync_is_in_it(image, models, tmp_path):
     _, built = image
     with running(built, models=models, log=tmp_path / "log") as container:
+        assert container.healthy_within(90), (tmp_path / "log").read_text()
         done = container.run(["roadworthy-model-sync", "--from=/models", "--to=/tmp", "--once"])
         listed = container.run(["sh", "-c", "cd /tmp/fashion && ls"]).stdout.split()
 

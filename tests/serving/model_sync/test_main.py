@@ -5,11 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from contracts.bucket_server import bucket_server
 from contracts.mean_colour import write_mean_colour
 from roadworthy.serving.model_sync.main import main
 from roadworthy.serving.repository import publish, versions
@@ -18,18 +16,27 @@ COMMAND = [sys.executable, "-m", "roadworthy.serving.model_sync.main"]
 
 
 @pytest.fixture
-def objects(tmp_path):
-    """What the bucket holds: version 1 of `colour` below served/."""
+def published(tmp_path):
+    """A model root with version 1 of `colour`."""
     publish(write_mean_colour(tmp_path / "made"), model_root=tmp_path / "published", name="colour")
-    return below(tmp_path / "published")
+    return tmp_path / "published"
 
 
 @pytest.fixture
-def bucket(objects, monkeypatch):
-    with bucket_server(objects) as address:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
-        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
-        yield address
+def bucket(gcs, published):
+    """A bucket that holds the root below served/; and how to bring it up to date."""
+    gcs.buckets.make("models")
+
+    def upload(root):
+        for path in root.rglob("*"):
+            if path.is_file():
+                gcs.buckets.put("models", f"served/{path.relative_to(root).as_posix()}", path.read_bytes(), {})
+
+    upload(published)
+    yield upload
+    for name in gcs.names("models"):
+        gcs.buckets.delete("models", name, {})
+    gcs.buckets.drop("models")
 
 
 @pytest.fixture
@@ -37,10 +44,6 @@ def disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
     return folder
-
-
-def below(root: Path) -> dict[str, bytes]:
-    return {f"served/{p.relative_to(root).as_posix()}": p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
 def test_a_bucket_s_version_comes_to_the_disk(bucket, disk):
@@ -53,15 +56,15 @@ def test_another_prefix_of_the_bucket_holds_nothing(bucket, disk, capsys):
     assert "Received: no such version. Push one first." in capsys.readouterr().err
 
 
-def test_a_damaged_object_is_told_and_does_not_come(bucket, objects, disk, capsys):
-    objects["served/colour/1/model.tflite"] = b"damaged"
+def test_a_damaged_object_is_told_and_does_not_come(bucket, gcs, disk, capsys):
+    gcs.buckets.put("models", "served/colour/1/model.tflite", b"damaged", {})
 
     assert main(["--from=gs://models/served", f"--to={disk}", "--once"]) == 2
     assert "1 failed, colour/1" in capsys.readouterr().err
     assert versions(disk / "colour") == []
 
 
-def test_a_bucket_that_is_away_is_one_message(monkeypatch, disk, capsys):
+def test_a_bucket_that_is_away_is_one_message(gcs, monkeypatch, disk, capsys):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
     monkeypatch.setattr("roadworthy.serving.model_sync.source._TIMEOUT_S", 0.2)
     monkeypatch.setattr("google.cloud.storage.retry.DEFAULT_RETRY._timeout", 0.2)
@@ -84,7 +87,9 @@ def test_a_command_line_that_can_not_work_is_refused(arguments, message, capsys,
     assert message in capsys.readouterr().err
 
 
-def test_as_a_sidecar_it_follows_the_bucket_touches_its_heartbeat_and_stops_when_told(bucket, objects, disk, tmp_path):
+def test_as_a_sidecar_it_follows_the_bucket_touches_its_heartbeat_and_stops_when_told(
+    bucket, published, disk, tmp_path
+):
     heartbeat = tmp_path / "beat"
     arguments = [f"--to={disk}", "--interval=0.1", f"--heartbeat={heartbeat}"]
     environment = {**os.environ, "MODEL_SOURCE": "gs://models/served"}
@@ -93,8 +98,8 @@ def test_as_a_sidecar_it_follows_the_bucket_touches_its_heartbeat_and_stops_when
         wait_for(lambda: versions(disk / "colour") == [1])
         second = write_mean_colour(tmp_path / "second")
         (second / "note").write_text("2")
-        publish(second, model_root=tmp_path / "published", name="colour")
-        objects.update(below(tmp_path / "published"))
+        publish(second, model_root=published, name="colour")
+        bucket(published)
         wait_for(lambda: versions(disk / "colour") == [1, 2])
         assert heartbeat.exists()
         running.send_signal(signal.SIGTERM)
