@@ -6,6 +6,7 @@ say `// name - computed: …, optional: …, required: …`, and whose fields na
 
 import hashlib
 import json
+import os
 import re
 import tarfile
 from collections.abc import Iterable
@@ -69,7 +70,7 @@ def load(types: Iterable[str], *, cache: Path) -> dict[str, Any]:
     kept = cache / f"google-{key}.json"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        aside = kept.with_suffix(".part")
+        aside = kept.with_suffix(f".{os.getpid()}")
         aside.write_text(json.dumps(_read(set(wanted))))
         aside.rename(kept)
     return json.loads(kept.read_text())

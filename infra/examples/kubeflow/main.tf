@@ -73,6 +73,6 @@ module "storage" {
   prefix   = var.project
   kms_key  = module.kms.keys["storage"]
   buckets = {
-    kubeflow = { writers = [module.kubeflow.member], delete_after_days = 90 }
+    kubeflow = { writers = values(module.kubeflow.members), delete_after_days = 90 }
   }
 }

@@ -1,9 +1,9 @@
 output "kubeflow" {
-  description = "What the manifests ask for: the bucket, the database behind Cloud SQL's proxy, the account."
+  description = "What the manifests ask for: the bucket, the database behind Cloud SQL's proxy, the accounts."
   value = {
     bucket     = trimprefix(module.storage.urls["kubeflow"], "gs://")
     connection = module.kubeflow.connection
-    account    = module.kubeflow.email
+    accounts   = module.kubeflow.emails
     cluster    = module.gke.name
   }
 }

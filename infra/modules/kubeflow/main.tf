@@ -1,30 +1,49 @@
 locals {
   databases = ["cachedb", "metadb", "mlpipeline"]
-  # The accounts of the upstream manifests (manifests/kustomize/env/gcp) that use the database or the bucket.
-  workloads = ["kubeflow-pipelines-cloudsql-proxy", "kubeflow-pipelines-minio-gcs-gateway", "ml-pipeline", "ml-pipeline-ui", "pipeline-runner"]
+  # As upstream divides them: what runs the user's code has nothing to do with the database.
+  accounts = {
+    system = {
+      description = "Kubeflow Pipelines itself: keeps runs in the database, and artifacts in the bucket."
+      roles       = ["roles/cloudsql.client", "roles/cloudsql.instanceUser", "roles/logging.logWriter", "roles/monitoring.metricWriter"]
+      workloads   = ["kubeflow-pipelines-cloudsql-proxy", "kubeflow-pipelines-minio-gcs-gateway", "ml-pipeline-ui", "ml-pipeline-visualizationserver"]
+    }
+    runner = {
+      description = "Runs the pipeline's nodes on Kubeflow."
+      roles       = ["roles/logging.logWriter", "roles/monitoring.metricWriter"]
+      workloads   = ["pipeline-runner"]
+    }
+  }
+  roles = merge([
+    for name, account in local.accounts : { for role in account.roles : "${name} ${role}" => { account = name, role = role } }
+  ]...)
+  workloads = merge([
+    for name, account in local.accounts : { for workload in account.workloads : workload => name }
+  ]...)
 }
 
 resource "google_service_account" "this" {
+  for_each = local.accounts
+
   project      = var.project
-  account_id   = "${var.name}-kubeflow"
-  display_name = "Kubeflow Pipelines"
-  description  = "Keeps runs in the database, and artifacts in the bucket."
+  account_id   = "${var.name}-kfp-${each.key}"
+  display_name = "Kubeflow Pipelines, ${each.key}"
+  description  = each.value.description
 }
 
 resource "google_project_iam_member" "this" {
-  for_each = toset(["roles/cloudsql.client", "roles/cloudsql.instanceUser", "roles/logging.logWriter", "roles/monitoring.metricWriter"])
+  for_each = local.roles
 
   project = var.project
-  role    = each.value
-  member  = google_service_account.this.member
+  role    = each.value.role
+  member  = google_service_account.this[each.value.account].member
 }
 
 resource "google_service_account_iam_member" "workloads" {
-  for_each = toset(local.workloads)
+  for_each = local.workloads
 
-  service_account_id = google_service_account.this.name
+  service_account_id = google_service_account.this[each.value].name
   role               = "roles/iam.workloadIdentityUser"
-  member             = "serviceAccount:${var.project}.svc.id.goog[${var.namespace}/${each.value}]"
+  member             = "serviceAccount:${var.project}.svc.id.goog[${var.namespace}/${each.key}]"
 }
 
 resource "google_sql_database_instance" "this" {
@@ -83,7 +102,7 @@ resource "google_sql_database" "this" {
 resource "google_sql_user" "this" {
   project        = var.project
   instance       = google_sql_database_instance.this.name
-  name           = google_service_account.this.email
+  name           = google_service_account.this["system"].email
   type           = "CLOUD_IAM_SERVICE_ACCOUNT"
   database_roles = ["cloudsqlsuperuser"]
 }

@@ -3,12 +3,12 @@ output "connection" {
   value       = google_sql_database_instance.this.connection_name
 }
 
-output "email" {
-  description = "Address of the account, for the annotation iam.gke.io/gcp-service-account."
-  value       = google_service_account.this.email
+output "emails" {
+  description = "Addresses of the accounts `system` and `runner`, for the annotation iam.gke.io/gcp-service-account."
+  value       = { for name, account in google_service_account.this : name => account.email }
 }
 
-output "member" {
-  description = "The account as a member for IAM: it reads and writes the artifacts' bucket."
-  value       = google_service_account.this.member
+output "members" {
+  description = "The accounts as members for IAM: both read and write the artifacts' bucket."
+  value       = { for name, account in google_service_account.this : name => account.member }
 }

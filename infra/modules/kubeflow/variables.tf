@@ -9,7 +9,7 @@ variable "region" {
 }
 
 variable "name" {
-  description = "What the database and the account are named after."
+  description = "What the database and the accounts are named after."
   type        = string
 
   validation {

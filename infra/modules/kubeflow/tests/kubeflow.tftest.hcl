@@ -33,7 +33,12 @@ run "the_database_is_private" {
 
   assert {
     condition     = length(google_service_account_iam_member.workloads) == 5
-    error_message = "Every workload of Kubeflow Pipelines must get the account by Workload Identity."
+    error_message = "Every workload of Kubeflow Pipelines must get its account by Workload Identity."
+  }
+
+  assert {
+    condition     = toset([for each in google_project_iam_member.this : each.role if strcontains(each.role, "cloudsql")]) == toset(["roles/cloudsql.client", "roles/cloudsql.instanceUser"]) && !contains(keys(google_project_iam_member.this), "runner roles/cloudsql.client")
+    error_message = "What runs the user's code must not reach the database."
   }
 }
 
