@@ -3,7 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -13,8 +13,6 @@ from roadworthy.serving.errors import DeployError
 if TYPE_CHECKING:
     from roadworthy.pipeline.config import RunConfig
     from roadworthy.pipeline.runners.cloud.platform import Run, Task
-
-POLL_S: Final = 10.0
 
 
 def tell_job(settings: "RunConfig", platform: PlatformName, *, values: tuple[str, ...], as_json: bool) -> None:
@@ -43,8 +41,8 @@ def run_in_cloud(
     run_id: str | None,
     wait: bool,
     timeout_s: float | None,
+    poll_s: float,
     as_json: bool,
-    poll_s: float = POLL_S,
 ) -> None:
     """Submits a run and, if asked to, follows it to its end.
 
@@ -55,8 +53,8 @@ def run_in_cloud(
         run_id: what the run is called; None: the config's name and the time.
         wait: follow it.
         timeout_s: give up following after so long, seconds; the run goes on. None: never.
-        as_json: print the run as one JSON document on stdout.
         poll_s: between two looks, seconds.
+        as_json: print the run as one JSON document on stdout.
 
     Raises:
         DeployError: the platform said no, or the run failed.

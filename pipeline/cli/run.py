@@ -34,6 +34,7 @@ TARGETS = ("local", "local-containers", *PLATFORMS)
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=1), help="Follow for so many seconds; the run goes on."
 )
+@click.option("--poll", "poll_s", type=click.FloatRange(min=0.01), default=10, help="Seconds between two looks at it.")
 @click.option("--run-id", help="What the run in the cloud is called.  [default: the config's name and the time]")
 @click.option("--dry-run", is_flag=True, help="Check the config, build the pipeline, list its nodes; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the finished run as one JSON document on stdout.")
@@ -43,6 +44,7 @@ def run(
     values: tuple[str, ...],
     wait: bool,
     timeout_s: float | None,
+    poll_s: float,
     run_id: str | None,
     dry_run: bool,
     as_json: bool,
@@ -63,7 +65,16 @@ def run(
         if dry_run:
             tell_job(settings, target, values=values, as_json=as_json)
             return
-        run_in_cloud(settings, target, values=values, run_id=run_id, wait=wait, timeout_s=timeout_s, as_json=as_json)
+        run_in_cloud(
+            settings,
+            target,
+            values=values,
+            run_id=run_id,
+            wait=wait,
+            timeout_s=timeout_s,
+            poll_s=poll_s,
+            as_json=as_json,
+        )
         return
     from roadworthy.pipeline.preflight import load_checked
 

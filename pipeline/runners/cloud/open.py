@@ -25,7 +25,9 @@ def open_platform(config: RunConfig, platform: PlatformName) -> Platform:
         from roadworthy.pipeline.runners.cloud.kubeflow import Kubeflow
 
         return Kubeflow(cloud, name=config.name)
-    raise ConfigError("--on vertex is not there yet. Compile with --for vertex, and submit the file by hand.")
+    from roadworthy.pipeline.runners.cloud.vertex import Vertex
+
+    return Vertex(cloud, name=config.name)
 
 
 def job_of(config: RunConfig, platform: PlatformName, *, values: Sequence[str], run_id: str | None = None) -> Job:

@@ -218,7 +218,7 @@ def kfp_server(*, token: str = "") -> Iterator[Kfp]:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     kfp.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield kfp

@@ -1,0 +1,105 @@
+"""Runs, logs and schedules in the cloud through the command line, against a Kubeflow API server on loopback."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from contracts.kfp.server import kfp_server
+from roadworthy.pipeline.cli.main import cli
+from roadworthy.serving.errors import ConfigError, DeployError
+
+GOLDEN = Path(__file__).parents[2] / "testdata" / "compiled" / "cloud.yaml"
+TASKS = 14
+
+
+@pytest.fixture
+def kfp(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with kfp_server() as server:
+        yield server
+
+
+@pytest.fixture
+def config(kfp, tmp_path):
+    document = yaml.safe_load(GOLDEN.read_text())
+    document["output"] = "out"
+    document["cloud"] |= {"kubeflow": {"host": kfp.url}, "project": None, "beam": None}
+    path = tmp_path / "shop.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def call(*words):
+    return CliRunner().invoke(cli, list(map(str, words)))
+
+
+def test_a_dry_run_tells_what_would_be_submitted_and_asks_nobody(config, kfp):
+    told = call("run", config, "--on", "kubeflow", "--set", "full_epochs=9", "--dry-run").output.splitlines()
+
+    assert "Trainer" in told
+    assert "full_epochs=9" in told
+    assert told[-1] == "Would submit this to kubeflow, with artifacts below gs://shop/pipelines/shop."
+    assert kfp.calls == []
+
+
+def test_a_run_is_followed_and_told_as_json(config, kfp):
+    done = call("run", config, "--on", "kubeflow", "--run-id", "shop-7", "--poll", "0.01", "--json")
+
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert (document["state"], len(document["tasks"])) == ("succeeded", TASKS)
+    (run,) = kfp.runs.values()
+    assert (run.display_name, run.runtime_config.parameters["max_size"]) == ("shop-7", "50%")
+
+
+def test_a_run_that_fails_says_where_to_read_on(config, kfp):
+    kfp.fails["DataCheck"] = "The examples must fit the schema."
+    kfp.logs["DataCheck"] = "what the node wrote\n"
+
+    failed = call("run", config, "--on", "kubeflow", "--poll", "0.01")
+
+    assert isinstance(failed.exception, DeployError)
+    assert "- DataCheck: The examples must fit the schema." in str(failed.exception)
+    (run_id,) = kfp.runs
+    assert f"roadworthy logs CONFIG {run_id} DataCheck" in str(failed.exception)
+    assert call("logs", config, run_id, "DataCheck").output == "what the node wrote\n"
+
+
+def test_without_waiting_it_returns_at_once_and_the_run_is_listed_and_cancelled(config, kfp):
+    call("run", config, "--on", "kubeflow", "--no-wait")
+    (run_id,) = kfp.runs
+
+    assert [run["run_id"] for run in json.loads(call("runs", config, "--json").output)] == [run_id]
+    assert "was asked to end" in call("runs", config, "--cancel", run_id).output
+    assert call("runs", config, "--run", run_id).output.startswith(f"{run_id} cancelled")
+
+
+def test_a_schedule_is_created_listed_and_deleted(config, kfp):
+    made = json.loads(call("schedule", "create", config, "--on", "kubeflow", "--cron", "0 3 * * 1", "--json").output)
+
+    assert kfp.recurring[made["schedule_id"]].runtime_config.parameters["full_epochs"] == 4
+    assert made["schedule_id"] in call("schedule", "list", config, "--on", "kubeflow").output
+    call("schedule", "delete", config, made["schedule_id"], "--on", "kubeflow")
+    assert call("schedule", "list", config, "--on", "kubeflow").output == "No schedules yet.\n"
+
+
+def test_logs_of_containers_here_are_files(config, tmp_path):
+    log = tmp_path / "out" / "logs" / "20260102T030405" / "Trainer.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("loss: 1\n")
+
+    assert call("logs", config, "20260102T030405", "Trainer").output == "loss: 1\n"
+    assert isinstance(call("logs", config, "1", "Trainer", "--on", "local-containers").exception, ConfigError)
+
+
+def test_what_needs_a_cloud_section_says_so(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("name: shop\noutput: out\ndata: {path: photos}\n")
+
+    for words in (["run", path, "--on", "vertex"], ["schedule", "list", path, "--on", "vertex"]):
+        assert "cloud must be given" in str(call(*words).exception)
+    assert "--on must name vertex or kubeflow" in str(call("runs", path, "--run", "x").exception)
+    assert call("runs", path).output == "No runs yet.\n"

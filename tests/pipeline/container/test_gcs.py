@@ -1,0 +1,83 @@
+"""The same on a Cloud Storage on loopback: data by Beam, artifacts and the model root by TensorFlow's file system."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from tfx.types.standard_artifacts import Model
+
+from contracts.gcs.server import Fault
+from contracts.lengths import picture
+from contracts.mean_colour import write_mean_colour
+from roadworthy.components.ingest.bucket import find_images, read_image
+from roadworthy.components.pushers.bucket import latest_version, publish_remote
+from roadworthy.pipeline.container.artifacts import on_this_machine
+from roadworthy.serving.errors import DataError, DeployError
+
+BUCKET = "rw-bucket"
+
+
+@pytest.fixture
+def folder(request) -> str:
+    """A name of the test's own in the bucket that all share."""
+    return hashlib.sha256(request.node.name.encode()).hexdigest()[:12]
+
+
+def model(uri: str) -> Model:
+    made = Model()
+    made.uri = uri
+    return made
+
+
+def test_images_of_a_bucket_are_found_and_read(gcs, folder):
+    for number, name in enumerate(("temple/a.png", "temple/b.png", "flower/ä b.png", "flower/c.png")):
+        gcs.buckets.put(BUCKET, f"{folder}/{name}", picture(20 + number), {})
+    gcs.buckets.put(BUCKET, f"{folder}/readme.txt", b"x", {})
+    gcs.buckets.put(BUCKET, f"{folder}/temple/", b"", {})
+
+    found = find_images(f"gs://{BUCKET}/{folder}")
+
+    assert found.labels == ("flower", "temple")
+    assert [file.path for file in found.files] == ["flower/c.png", "flower/ä b.png", "temple/a.png", "temple/b.png"]
+    assert read_image(str(found.root), "flower/ä b.png") == picture(22)
+    before = found.fingerprint()
+    gcs.buckets.put(BUCKET, f"{folder}/temple/a.png", picture(99), {})
+    assert find_images(f"gs://{BUCKET}/{folder}").fingerprint() != before
+
+
+def test_a_folder_that_is_not_there_is_told(gcs, folder):
+    with pytest.raises(DataError, match="no folder with a file in it"):
+        find_images(f"gs://{BUCKET}/{folder}")
+
+
+def test_artifacts_come_from_the_bucket_and_go_back(gcs, folder):
+    gcs.buckets.put(BUCKET, f"{folder}/in/Format-Serving/saved_model.pb", b"graph", {})
+    given, made = model(f"gs://{BUCKET}/{folder}/in"), model(f"gs://{BUCKET}/{folder}/out")
+
+    with on_this_machine({"model": [given]}, {"model": [made]}):
+        Path(made.uri, "copy").write_bytes(Path(given.uri, "Format-Serving", "saved_model.pb").read_bytes())
+        Path(made.uri, "EMPTY").touch()
+
+    assert gcs.read(BUCKET, f"{folder}/out/copy") == b"graph"
+    assert gcs.read(BUCKET, f"{folder}/out/EMPTY") == b""
+
+
+def test_a_version_is_pushed_into_the_bucket_with_its_manifest_last(gcs, folder, tmp_path):
+    root, version = f"gs://{BUCKET}/{folder}/served", write_mean_colour(tmp_path / "model")
+
+    pushed = publish_remote(version, model_root=root, name="colours")
+
+    assert latest_version(root, "colours") == pushed.path == f"{root}/colours/1"
+    assert publish_remote(version, model_root=root, name="colours").already
+    assert gcs.read(BUCKET, f"{folder}/served/colours/1/model.tflite") == (version / "model.tflite").read_bytes()
+
+
+def test_a_bucket_that_refuses_is_told_and_no_version_is_there(gcs, folder, tmp_path):
+    root, version = f"gs://{BUCKET}/{folder}/served", write_mean_colour(tmp_path / "model")
+    gcs.faults.append(Fault("POST", "upload", 403, times=50))
+    try:
+        with pytest.raises(DeployError, match="Nothing was published; look at the bucket's permissions"):
+            publish_remote(version, model_root=root, name="colours")
+    finally:
+        gcs.faults.clear()
+    assert latest_version(root, "colours") is None
