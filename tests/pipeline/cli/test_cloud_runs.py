@@ -12,7 +12,7 @@ from roadworthy.pipeline.cli.main import cli
 from roadworthy.serving.errors import ConfigError, DeployError
 
 GOLDEN = Path(__file__).parents[2] / "testdata" / "compiled" / "cloud.yaml"
-TASKS = 14
+TASKS = 15
 
 
 @pytest.fixture
