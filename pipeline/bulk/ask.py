@@ -7,13 +7,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from roadworthy.serving.client import Client, InvalidRequest, UnreadableAnswer
 from roadworthy.serving.contract import LABEL, SCORES
 from roadworthy.serving.json_tensors import write_tensor
+
+if TYPE_CHECKING:
+    from roadworthy.serving.vertex.client import VertexClient
 
 # Codes that may be the fault of one file of a batch; any other is the same for every file.
 _OF_A_FILE: Final = ("INVALID_ARGUMENT", "OUT_OF_RANGE")
@@ -48,7 +51,7 @@ class Answer:
 class Asker:
     """Asks one question about files; what the model takes and gives is looked up once, before any file is read."""
 
-    def __init__(self, client: Client, question: Question) -> None:
+    def __init__(self, client: "Client | VertexClient", question: Question) -> None:
         """Looks the signature up.
 
         Raises:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from roadworthy.pipeline.bulk.ask import Answer, Question
     from roadworthy.pipeline.bulk.record import Format
     from roadworthy.serving.client import Client, Tls
+    from roadworthy.serving.vertex.client import VertexClient
 
 EXAMPLES: Final = """Examples:
 
@@ -21,15 +22,20 @@ roadworthy predict --server localhost:8500 --model fashion photos --out labels.c
 
 find photos -newer labels.csv | roadworthy predict --server localhost:8500 --model fashion - --json
 
-roadworthy predict --server models.example.com:443 --model fashion --label stable --tls --token-file token photos"""
+roadworthy predict --server models.example.com:443 --model fashion --label stable --tls --token-file token photos
+
+roadworthy predict --vertex fashion --project my-project --region europe-west4 photos --out labels.csv"""
 # Failures told on the terminal; the others are in the record.
 _FAILURES_TOLD: Final = 10
 
 
 @click.command(epilog=EXAMPLES)
 @click.argument("files", nargs=-1, required=True)
-@click.option("--server", required=True, help="HOST:PORT of the server.")
-@click.option("--model", required=True, help="Name of the model.")
+@click.option("--server", help="HOST:PORT of the server.")
+@click.option("--model", help="Name of the model.")
+@click.option("--vertex", help="In place of both, an endpoint at Vertex AI: its id, or its resource name.")
+@click.option("--project", help="Google Cloud project of --vertex.")
+@click.option("--region", help="Region of --vertex, such as europe-west4.")
 @click.option("--transport", type=click.Choice(["grpc", "rest"]), default="grpc", show_default=True)
 @click.option("--version", type=click.IntRange(min=0), help="Version to ask; default the latest.")
 @click.option("--label", help="Label of the version to ask, in place of --version.")
@@ -48,7 +54,7 @@ _FAILURES_TOLD: Final = 10
 @click.option("--tls-key", type=click.Path(path_type=Path, dir_okay=False), help="PEM of its key.")
 @click.option("--insecure", is_flag=True, help="Send the token in plain text to another machine all the same.")
 def predict(files: tuple[str, ...], **given: Any) -> None:
-    """Send the bytes of FILES to a model server and tell the class of each.
+    """Send the bytes of FILES to a model server, or to an endpoint at Vertex AI, and tell the class of each.
 
     FILES are files, folders with all JPEG and PNG files below them, patterns, or - for a list of paths on stdin. A file
     that can't be read or is refused doesn't stop the others; the exit code is then 2. --out is written aside and
@@ -57,23 +63,38 @@ def predict(files: tuple[str, ...], **given: Any) -> None:
     """
     from roadworthy.pipeline.bulk.ask import Question
     from roadworthy.pipeline.bulk.files import check_words
-    from roadworthy.serving.client import Client, Retry
 
     check_words(files)
-    question = Question(given["model"], given["signature"], given["version"], given["label"])
-    with Client.open(
+    with _client(given) as client:
+        model = given["vertex"] or given["model"]
+        _ask(client, Question(model, given["signature"], given["version"], given["label"]), files, given)
+
+
+def _client(given: dict[str, Any]) -> "Client | VertexClient":
+    """A client of the server or of the endpoint."""
+    from roadworthy.serving.client import Client, InvalidOption, Retry
+
+    retry = Retry(attempts=given["attempts"])
+    if given["vertex"]:
+        from roadworthy.serving.vertex.client import VertexClient
+        from roadworthy.serving.vertex.place import place_of
+
+        place = place_of(given["vertex"], project=given["project"], region=given["region"])
+        return VertexClient(place, given["vertex"], timeout_s=given["timeout"], retry=retry)
+    if not (given["server"] and given["model"]):
+        raise InvalidOption("--server and --model must be given, or --vertex. Received: neither.")
+    return Client.open(
         given["server"],
         transport=given["transport"],
         timeout_s=given["timeout"],
-        retry=Retry(attempts=given["attempts"]),
+        retry=retry,
         tls=_tls(given),
         token=_token(given["token_file"]),
         insecure=given["insecure"],
-    ) as client:
-        _ask(client, question, files, given)
+    )
 
 
-def _ask(client: "Client", question: "Question", words: tuple[str, ...], given: dict[str, Any]) -> None:
+def _ask(client: "Client | VertexClient", question: "Question", words: tuple[str, ...], given: dict[str, Any]) -> None:
     from roadworthy.pipeline.bulk.ask import Asker
     from roadworthy.pipeline.bulk.record import Format, Part
 
@@ -88,7 +109,7 @@ def _ask(client: "Client", question: "Question", words: tuple[str, ...], given: 
     if out is None:
         _Telling(words, question.signature, quiet=sys.stdout.isatty()).run(stream, _on_stdout(form, given["as_json"]))
         return
-    with Part(out, form, question=[given["server"], asdict(question)]) as part:
+    with Part(out, form, question=[given["vertex"] or given["server"], asdict(question)]) as part:
         if len(part.done):
             click.echo(f"{len(part.done):,} files were answered before; going on.", err=True)
         telling = _Telling(words, question.signature, done=part.done)

@@ -167,8 +167,10 @@ class ModelRootTarget:
     def _read(self) -> dict[str, Any] | None:
         path = self._dir / ROLLOUT_FILE
         try:
-            state: dict[str, Any] = json.loads(path.read_text())
-            return {key: state[key] for key in (_RUNNING, _ALIASES, _LABELS) if key in state}
+            state = json.loads(path.read_text())
+            if not isinstance(state, dict):
+                raise TypeError(f"{type(state).__name__}, not an object")
+            return {key: dict(state[key]) for key in (_RUNNING, _ALIASES, _LABELS) if key in state}
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError) as error:

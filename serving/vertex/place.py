@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from roadworthy.serving.client.errors import InvalidOption
 from roadworthy.serving.errors import DeployError
 
 # gcloud's own variable for another address, such as one of Private Service Connect.
 ENDPOINT_VARIABLE: Final = "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"
+_ENDPOINT_NAME: Final = re.compile(r"projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/endpoints/[^/]+")
 # A model's id takes no leading digit, an endpoint's no underscore: this is both.
 _ID: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -60,6 +62,29 @@ class Place:
     def endpoint(self, endpoint_id: str) -> str:
         """An endpoint's resource name."""
         return f"{self.parent}/endpoints/{endpoint_id}"
+
+
+def place_of(endpoint: str, *, project: str | None, region: str | None) -> Place:
+    """The place of an endpoint.
+
+    Args:
+        endpoint: its id or its resource name, which tells project and region.
+        project: of an id.
+        region: of an id.
+
+    Raises:
+        InvalidOption: an id without project and region, or neither an id nor a resource name.
+    """
+    told = _ENDPOINT_NAME.fullmatch(endpoint)
+    if told is not None:
+        return Place(told["project"], told["region"])
+    if "/" in endpoint or not (project and region):
+        raise InvalidOption(
+            "--vertex must be projects/P/locations/R/endpoints/ID, or an id with --project and --region. "
+            f"Received: {endpoint}.",
+            code="INVALID_ARGUMENT",
+        )
+    return Place(project, region)
 
 
 def check_id(name: str) -> str:

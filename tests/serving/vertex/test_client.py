@@ -1,0 +1,84 @@
+"""An endpoint asked like a model server."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from contracts.vertex.server import PARENT, Fault
+from roadworthy.serving.client import Client, InvalidOption, InvalidRequest, NotFound, Overloaded
+from roadworthy.serving.client.retry import Retry
+from roadworthy.serving.rollout.check import Checker
+from roadworthy.serving.rollout.digest import digest_label
+from roadworthy.serving.rollout.plan import deploying
+from roadworthy.serving.rollout.run import Rollout
+from roadworthy.serving.server.listening import Listening
+from roadworthy.serving.server.manager import Manager
+from roadworthy.serving.server.model_config import ModelConfig
+from roadworthy.serving.server.run import ModelServer
+from roadworthy.serving.vertex.client import VertexClient
+from roadworthy.serving.vertex.place import place_of
+
+
+@pytest.fixture
+def endpoint(push, models, colours):
+    """A client of an endpoint with one version."""
+    folder = models("first")
+    Rollout(push.target(folder), deploying(digest_label(folder), push.ramp), Checker(colours, push.ramp)).run()
+    return VertexClient(push.place, "colours", retry=Retry(attempts=2, first_s=0.001, longest_s=0.001))
+
+
+def test_it_answers_what_a_model_server_answers(endpoint, models, colours, tmp_path):
+    found = endpoint.predict("colours", {"image_bytes": colours})
+    shutil.copytree(models("first"), tmp_path / "base" / "1")
+    manager = Manager.of_models([ModelConfig("colours", tmp_path / "base")])
+    with (
+        ModelServer(manager, Listening(grpc_port=0, rest_port=None)) as server,
+        Client.open(f"127.0.0.1:{server.grpc_port}") as client,
+    ):
+        wanted = client.predict("colours", {"image_bytes": colours}, signature="image_bytes")
+    assert found["label"].tolist() == wanted["label"].tolist()
+    assert found["scores"] == pytest.approx(wanted["scores"], abs=1e-6)
+
+
+def test_many_images_are_sent_in_requests_that_are_short_enough(endpoint, colours, vertex):
+    noise = colours[0] + b"\0" * 400_000  # what follows a PNG's end is not looked at
+    before = vertex.methods().count("Predict")
+    assert endpoint.predict("colours", {"image_bytes": [noise] * 5})["label"].tolist() == [b"red"] * 5
+    assert vertex.methods().count("Predict") - before == 3
+
+
+def test_overload_is_tried_again_and_then_told(endpoint, colours, vertex):
+    vertex.faults.append(Fault("Predict", "RESOURCE_EXHAUSTED", "Quota exceeded for online prediction requests"))
+    endpoint.predict("colours", {"image_bytes": colours})
+    vertex.faults.append(
+        Fault("Predict", "RESOURCE_EXHAUSTED", "Quota exceeded for online prediction requests", times=2)
+    )
+    with pytest.raises(Overloaded, match="IAM & Admin, Quotas"):
+        endpoint.predict("colours", {"image_bytes": colours})
+
+
+def test_an_endpoint_that_is_not_there_is_told(push, colours):
+    with pytest.raises(NotFound, match=r"endpoint nowhere in us-central1 can't answer: NOT_FOUND"):
+        VertexClient(push.place, "nowhere").predict("", {"image_bytes": colours})
+
+
+def test_a_version_cannot_be_asked_for(endpoint, colours):
+    with pytest.raises(InvalidRequest, match="the traffic split's to say"):
+        endpoint.predict("colours", {"image_bytes": colours}, version=1)
+
+
+@pytest.mark.parametrize("name", ["fashion", "projects/p/endpoints/fashion", "a/b"])
+def test_an_endpoint_without_a_place_is_refused(name):
+    with pytest.raises(InvalidOption, match="--project and --region"):
+        place_of(name, project=None, region="us-central1")
+
+
+def test_the_command_line_asks_about_files(endpoint, colours, tmp_path):
+    for number, image in enumerate(colours):
+        (tmp_path / f"{number}.png").write_bytes(image)
+    words = ["predict", "--vertex", f"{PARENT}/endpoints/colours", *(f"{number}.png" for number in range(4))]
+    line = [sys.executable, "-m", "roadworthy.pipeline.cli.main", *words]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=200)
+    assert [row.split("\t")[1] for row in done.stdout.splitlines()] == ["red", "green", "blue", "red"], done.stderr
