@@ -67,7 +67,7 @@ class BaselineExecutor(BaseBeamExecutor):
 
 def _holds_a_model(models: list[Any] | None) -> bool:
     """Whether there is an artifact, and anything in it: a node that looks for a model may find none."""
-    return bool(models) and any(True for model in models or () for _ in Path(model.uri).iterdir())
+    return any(any(Path(model.uri).iterdir()) for model in models or ())
 
 
 def version_dir(model: Any) -> Path:
