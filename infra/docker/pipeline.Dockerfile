@@ -14,10 +14,12 @@ COPY infra/docker/locks/ /install/locks/
 COPY --from=wheel /wheels /wheels
 
 FROM install AS install-cpu
-RUN /install/install-environment.sh /opt/roadworthy /install/locks/pipeline.lock /wheels
+RUN /install/install-environment.sh /opt/roadworthy /install/locks/pipeline.lock /wheels \
+      google-apitools kfp-server-api rouge-score
 
 FROM install AS install-gpu
-RUN /install/install-environment.sh /opt/roadworthy /install/locks/pipeline-gpu.lock /wheels
+RUN /install/install-environment.sh /opt/roadworthy /install/locks/pipeline-gpu.lock /wheels \
+      google-apitools kfp-server-api rouge-score
 
 FROM ${BEAM_IMAGE} AS beam
 
