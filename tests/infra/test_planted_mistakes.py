@@ -1,5 +1,7 @@
 """One mistake of each kind in a real module: every one must fail infra-check, and the module as it is must not."""
 
+import shutil
+
 import pytest
 
 BUCKET = 'resource "google_storage_bucket" "this" {'
@@ -77,6 +79,16 @@ def test_a_module_without_a_test_fails(storage_module, check_terraform):
     said, code = check_terraform(storage_module)
 
     assert (code, "every root must have a tests/*.tftest.hcl" in said) == (1, True)
+
+
+def test_without_terraform_there_is_one_message(storage_module, tmp_path, monkeypatch, check_terraform):
+    for program in ("bash", "dirname"):
+        (tmp_path / program).symlink_to(shutil.which(program))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    said, code = check_terraform(storage_module)
+
+    assert (code, "Terraform 1.11 or newer must be on PATH. Received: none." in said) == (2, True)
 
 
 def test_a_folder_without_modules_is_the_users_fault(tmp_path, check_terraform):

@@ -7,6 +7,9 @@ resource "google_container_node_pool" "this" {
   name           = each.key
   node_locations = each.value.zones
 
+  # In each zone, to begin with; from then on the autoscaler's.
+  initial_node_count = each.value.min_nodes > 0 ? 1 : 0
+
   autoscaling {
     total_min_node_count = each.value.min_nodes
     total_max_node_count = each.value.max_nodes
@@ -61,6 +64,10 @@ resource "google_container_node_pool" "this" {
         effect = "NO_SCHEDULE"
       }
     }
+  }
+
+  lifecycle {
+    ignore_changes = [initial_node_count]
   }
 
   dynamic "placement_policy" {

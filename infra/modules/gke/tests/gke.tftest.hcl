@@ -73,7 +73,7 @@ run "standard_pools" {
   }
 
   assert {
-    condition     = alltrue([for name in ["l4", "v5e"] : one(google_container_node_pool.this[name].autoscaling).total_min_node_count == 0])
+    condition     = alltrue([for name in ["l4", "v5e"] : one(google_container_node_pool.this[name].autoscaling).total_min_node_count == 0 && google_container_node_pool.this[name].initial_node_count == 0])
     error_message = "Accelerators must scale to zero."
   }
 
