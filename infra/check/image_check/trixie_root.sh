@@ -13,6 +13,8 @@ stop() {
 
 target=${1:?a folder to unpack into}
 [ "$(id -u)" = 0 ] || stop "A root of Debian can be made by root alone. Received: user $(id -un)."
+. /etc/os-release
+[ "$ID" = debian ] || stop "The machine must be a Debian, whose mirror and keys the root is made with. Received: $PRETTY_NAME."
 command -v debootstrap >/dev/null || stop "debootstrap must be on PATH. Received: none." "apt-get install debootstrap"
 
 made=.cache/trixie

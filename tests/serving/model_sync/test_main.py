@@ -11,6 +11,9 @@ import pytest
 from contracts.mean_colour import write_mean_colour
 from roadworthy.serving.model_sync.main import main
 from roadworthy.serving.repository import publish, versions
+from roadworthy.serving.server.manager import Loading, Manager
+from roadworthy.serving.server.run import ModelServer
+from roadworthy.serving.server.version import State
 
 COMMAND = [sys.executable, "-m", "roadworthy.serving.model_sync.main"]
 
@@ -114,3 +117,14 @@ def wait_for(condition, *, timeout_s=30.0):
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+def test_a_server_that_watches_the_disk_serves_what_comes(bucket, published, disk, tmp_path):
+    main(["--from=gs://models/served", f"--to={disk}", "--once"])
+    with ModelServer(Manager.of_root(disk, loading=Loading(poll_interval_s=0.05))) as server:
+        second = write_mean_colour(tmp_path / "second")
+        (second / "note").write_text("2")
+        publish(second, model_root=published, name="colour")
+        bucket(published)
+        assert main(["--from=gs://models/served", f"--to={disk}", "--once"]) == 0
+        wait_for(lambda: server.manager.statuses("colour")[0][:2] == (2, State.AVAILABLE))
