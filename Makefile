@@ -1,8 +1,8 @@
 # Every target sets the machine up first; where that is done it costs nothing.
 PYTHON_BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check infra-check tf-plan test bench-compress bench-serving bench-bridge fuzz-serving format \
-  lock test-containers golden docs clean tf-apply images images-pin images-push images-sign images-check manifests \
+.PHONY: help setup demo check infra-check tf-plan test bench-compress bench-serving bench-beam bench-bridge fuzz-serving \
+  format lock test-containers golden docs clean tf-apply images images-pin images-push images-sign images-check manifests \
   deploy release retrain promote
 
 help: ## Lists the targets.
@@ -71,6 +71,9 @@ bench-compress: setup ## Compression's claims on real data: a table, and runs/be
 
 bench-serving: setup ## Serving's claims on real servers: tables, and runs/bench-serving/bench.json. PARTS=… for some of it.
 	@PYTHONPATH=tests $(PYTHON_BIN)/python -m bench.serving $(PARTS)
+
+bench-beam: setup ## What more processes bring to the data nodes: a table, and runs/bench-beam/bench.json. PARTS=… for some of it.
+	@PYTHONPATH=tests $(PYTHON_BIN)/python -m bench.beam $(PARTS)
 
 bench-bridge: setup ## The large networks of keras.applications over the bridge; the others are in make test.
 	$(PYTHON_BIN)/pytest -m large tests/models/bridge

@@ -49,7 +49,7 @@ def build_pipeline(config: RunConfig, place: Place | None = None) -> Pipeline:
         metadata_connection_config=_sqlite(config.output / METADATA_FILE),
         components=_components(config, place),
         enable_cache=place.caching,
-        beam_pipeline_args=_beam_arguments(config.beam.workers),
+        beam_pipeline_args=beam_arguments(config.beam.workers),
     )
 
 
@@ -172,6 +172,7 @@ def _delivery(config: RunConfig, place: Place, gate: Gate, examples: BaseChannel
     return [*([rehearsal] if rehearsal else []), pusher]
 
 
-def _beam_arguments(workers: int) -> list[str]:
+def beam_arguments(workers: int) -> list[str]:
+    """Beam's options for its runner on this machine, with so many processes."""
     mode = "in_memory" if workers == 1 else "multi_processing"
     return [f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections import Counter
 from typing import Any, Final, TypeVar
 
 import apache_beam as beam
@@ -14,7 +15,6 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from roadworthy.components.ingest import transforms
 from roadworthy.components.ingest.bucket import find_images, folder_of
 from roadworthy.components.ingest.findings import (
     BAD_IMAGES_FILE,
@@ -24,10 +24,10 @@ from roadworthy.components.ingest.findings import (
     refuse_gaps,
     refuse_too_many_bad,
 )
-from roadworthy.components.ingest.scan import ImageFolder
+from roadworthy.components.ingest.scan import ImageFile, ImageFolder
+from roadworthy.components.ingest.shards import UNFINISHED_FOLDER, WriteShard, divide
 from roadworthy.serving.contract import LABELS_FILE
 
-RECORD_PREFIX: Final = "data_tfrecord"
 FINDINGS_FOLDER: Final = ".findings"
 MAX_BAD_FRACTION: Final = "max_bad_fraction"
 
@@ -72,30 +72,14 @@ def ingest(pipeline: beam.Pipeline, folder: ImageFolder, *, shares: dict[str, in
         shares: hash buckets of each split.
         uri: root of the Examples artifact.
     """
-    read = (
+    shards = divide(shuffled(folder))
+    write = WriteShard(str(folder.root), folder.labels, shares=shares, uri=uri, shards=len(shards))
+    _ = (
         pipeline
-        | "ListImages" >> beam.Create(shuffled(folder))
-        | "ReadImages"
-        >> beam.ParDo(transforms.ReadImages(str(folder.root), folder.labels)).with_outputs(transforms.BAD, main="good")
+        | "ListShards" >> beam.Create(shards)
+        | "WriteShards" >> beam.ParDo(write)
+        | "WriteFindings" >> beam.io.WriteToText(_findings_prefix(uri))
     )
-    parts = read["good"] | "Split" >> beam.Partition(transforms.partition, len(shares), list(shares.values()))
-    for split, part in zip(shares, parts, strict=True):
-        _ = (
-            part
-            | f"Serialize[{split}]" >> beam.Map(transforms.serialized)
-            | f"Write[{split}]"
-            >> beam.io.WriteToTFRecord(os.path.join(uri, f"Split-{split}", RECORD_PREFIX), file_name_suffix=".gz")
-        )
-    classes = [
-        part | f"Class[{split}]" >> beam.Map(transforms.split_and_label, split)
-        for split, part in zip(shares, parts, strict=True)
-    ]
-    counts = classes | "AllSplits" >> beam.Flatten() | "Count" >> beam.combiners.Count.PerElement()
-    findings = (
-        read[transforms.BAD] | "BadLines" >> beam.Map(transforms.bad_image_line),
-        counts | "CountLines" >> beam.Map(transforms.count_line),
-    )
-    _ = findings | "Findings" >> beam.Flatten() | "WriteFindings" >> beam.io.WriteToText(_findings_prefix(uri))
 
 
 def conclude(folder: ImageFolder, *, splits: list[str], uri: str, max_bad_fraction: float) -> None:
@@ -112,18 +96,23 @@ def conclude(folder: ImageFolder, *, splits: list[str], uri: str, max_bad_fracti
         if file.fault
     ]
     bad = sorted([*unopened, *(BadImage(*line["bad"]) for line in findings if "bad" in line)])
-    counts = {tuple(line["class"]): line["count"] for line in findings if "class" in line}
+    counts: Counter[tuple[str, str]] = Counter()
+    for line in findings:
+        if "class" in line:
+            split, label = line["class"]
+            counts[split, label] += line["count"]
     total = len(folder.files)
+    _remove(os.path.join(uri, UNFINISHED_FOLDER))
     refuse_too_many_bad(bad, total=total, max_bad_fraction=max_bad_fraction, root=folder.root)
     refuse_gaps(counts, splits=splits, labels=folder.labels, root=folder.root)
     _write_text(os.path.join(uri, LABELS_FILE), labels_json(folder.labels))
     _write_text(os.path.join(uri, BAD_IMAGES_FILE), bad_images_json(bad, total=total))
 
 
-def shuffled(folder: ImageFolder) -> list[tuple[str, int]]:
-    """`(path, label)` of the files to open, ordered by a hash of the path: mixed classes, the same in every run."""
-    files = [(file.path, file.label) for file in folder.files if not file.fault]
-    return sorted(files, key=lambda file: hashlib.sha256(file[0].encode()).digest())
+def shuffled(folder: ImageFolder) -> list[ImageFile]:
+    """The files to open, ordered by a hash of the path: mixed classes, the same in every run."""
+    files = [file for file in folder.files if not file.fault]
+    return sorted(files, key=lambda file: hashlib.sha256(file.path.encode()).digest())
 
 
 def data_folder(exec_properties: dict[str, Any]) -> str:
@@ -162,6 +151,12 @@ def _take_findings(uri: str) -> list[dict[str, Any]]:
             findings += [json.loads(line) for line in lines]
     fileio.rmtree(os.path.join(uri, FINDINGS_FOLDER))
     return findings
+
+
+def _remove(folder: str) -> None:
+    # A bucket has no folder once its files were moved away.
+    if fileio.exists(folder):
+        fileio.rmtree(folder)
 
 
 def _write_text(path: str, text: str) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from roadworthy.components.data_check.statistics import image_statistics
-from roadworthy.components.ingest.transforms import example_of
+from roadworthy.components.ingest.examples import example_of
 
 Statistics = Callable[..., object]
 

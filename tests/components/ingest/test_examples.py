@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from roadworthy.components.ingest.transforms import example_of, image_bytes, serialized, split_and_label
+from roadworthy.components.ingest.examples import example_of, serialized
 from roadworthy.serving.errors import DataError
 
 
@@ -40,14 +40,6 @@ def test_an_image_whose_header_is_good_and_body_is_cut_is_refused(tiles):
 
     with pytest.raises(DataError):
         example_of(data[: len(data) // 2], path="a/b.png", label=0, label_text="a")
-
-
-def test_bytes_and_label_are_found_again_in_an_example(tiles):
-    data = encoded(tiles[0], "png")
-    example = example_of(data, path="été/b.png", label=0, label_text="été")
-
-    assert image_bytes(example) == data
-    assert split_and_label(example, "val") == ("val", "été")
 
 
 def test_records_of_equal_examples_are_equal(tiles):
