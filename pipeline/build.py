@@ -20,12 +20,14 @@ from roadworthy.components.gate.component import Gate
 from roadworthy.components.ingest.component import ImageFolderExampleGen
 from roadworthy.components.pushers.last_pushed import LastPushed
 from roadworthy.components.pushers.model_root import ModelRootPusher
+from roadworthy.components.pushers.vertex import VertexPusher
 from roadworthy.components.scorecard.component import BaselineScore, Scorecard
 from roadworthy.components.serving_check.component import ChosenInfraValidator, ServingCheck
 from roadworthy.components.trainer.component import FineTuner
 from roadworthy.models.finetuning.adopt import ADOPTED
 from roadworthy.models.finetuning.run_fn import TRAINING_RUN
 from roadworthy.pipeline.config import RunConfig
+from roadworthy.pipeline.deploying import vertex_push
 from roadworthy.pipeline.parameters import BUDGETS, DATA_ROOT, FULL_EPOCHS, HEAD_EPOCHS
 from roadworthy.pipeline.place import Place, local_place
 from roadworthy.pipeline.recipe_tree import recipe_nodes, variant_id
@@ -169,7 +171,23 @@ def _delivery(config: RunConfig, place: Place, gate: Gate, examples: BaseChannel
         name=config.name,
         run_id=place.run_id,
     )
-    return [*([rehearsal] if rehearsal else []), pusher]
+    return [*([rehearsal] if rehearsal else []), pusher, *_deployment(config, place, chosen, rehearsal, examples)]
+
+
+def _deployment(
+    config: RunConfig, place: Place, chosen: dict[str, BaseChannel], rehearsal: BaseNode | None, examples: BaseChannel
+) -> list[BaseNode]:
+    """The way to all traffic at Vertex AI, where a run is to end with it."""
+    if config.deploy is None or not config.deploy.in_pipeline:
+        return []
+    pusher = VertexPusher(
+        **chosen,
+        infra_blessing=rehearsal and rehearsal.outputs["blessing"],
+        examples=examples,
+        push=vertex_push(config),
+        run_id=place.run_id,
+    )
+    return [pusher]
 
 
 def beam_arguments(workers: int) -> list[str]:

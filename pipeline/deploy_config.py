@@ -27,6 +27,7 @@ class DeploySettings(Settings):
     """Where a model goes, and how."""
 
     to: Literal["vertex", "tf-serving"] = "vertex"
+    in_pipeline: bool = Field(False, description="Let a run end with it, for what the gate blessed; Vertex AI only.")
     id: str | None = Field(None, pattern=_ID, description="Of model and endpoint at Vertex AI; null: the run's name.")
     staging: BucketFolder | None = Field(
         None, description="gs:// folder that models are copied below; null: models below cloud.pipeline_root."
@@ -52,6 +53,8 @@ class DeploySettings(Settings):
         check_explainable(self.container, self.explanation)
         if self.to == "tf-serving" and self.fleet is None:
             raise ValueError("fleet must be given for tf-serving. Received: none.")
+        if self.in_pipeline and self.to != "vertex":
+            raise ValueError("in_pipeline must be false for tf-serving. Received: true.")
         if self.private is not None and self.private.network and self.ramp.steps != (100,):
             raise ValueError(
                 "ramp.steps must be [100] on an endpoint of a network, which runs one version at a time; "

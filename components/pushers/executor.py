@@ -15,9 +15,9 @@ from roadworthy.components.serving_check.infra_blessing import has_model, is_inf
 from roadworthy.serving.repository import publish
 
 # The custom properties TFX's own Pusher sets.
-_PUSHED: Final = "pushed"
-_DESTINATION: Final = "pushed_destination"
-_VERSION: Final = "pushed_version"
+PUSHED: Final = "pushed"
+DESTINATION: Final = "pushed_destination"
+VERSION: Final = "pushed_version"
 
 
 class ModelRootPusherExecutor(BaseExecutor):
@@ -25,17 +25,17 @@ class ModelRootPusherExecutor(BaseExecutor):
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         """Writes the version, and `pushed.json` into the output artifact."""
-        version_dir = _blessed_version(input_dict)
+        version_dir = blessed_version(input_dict)
         pushed = _push(version_dir, exec_properties) if version_dir else Pushed()
         artifact = artifact_utils.get_single_instance(output_dict["pushed_model"])
         (Path(artifact.uri) / PUSHED_FILE).write_text(pushed.model_dump_json(indent=2) + "\n")
-        artifact.set_int_custom_property(_PUSHED, int(pushed.version is not None))
+        artifact.set_int_custom_property(PUSHED, int(pushed.version is not None))
         if pushed.version is not None:
-            artifact.set_string_custom_property(_DESTINATION, pushed.path)
-            artifact.set_string_custom_property(_VERSION, str(pushed.version))
+            artifact.set_string_custom_property(DESTINATION, pushed.path)
+            artifact.set_string_custom_property(VERSION, str(pushed.version))
 
 
-def _blessed_version(input_dict: Artifacts) -> Path | None:
+def blessed_version(input_dict: Artifacts) -> Path | None:
     """The folder to push; None without the gate's blessing or, where there was a rehearsal, without its."""
     model = artifact_utils.get_single_instance(input_dict["model"])
     if not is_blessed(artifact_utils.get_single_instance(input_dict["model_blessing"])):

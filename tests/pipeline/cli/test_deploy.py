@@ -1,7 +1,7 @@
-"""`roadworthy deploy`, `promote`, `rollback` and `status` as processes, on the local Vertex AI."""
+"""`roadworthy deploy`, `promote`, `rollback` and `status` on the local Vertex AI, one of them killed."""
 
+import functools
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,9 +9,11 @@ import threading
 import time
 
 import pytest
+from click.testing import CliRunner
 
 from contracts.mean_colour import CARD, write_mean_colour
 from contracts.pictures import encode, pixels
+from roadworthy.pipeline.cli.main import cli
 
 CONFIG = """
 name: colours
@@ -31,7 +33,7 @@ deploy:
 
 @pytest.fixture
 def command(tmp_path, vertex, monkeypatch):
-    """Runs the command line in a process of its own, in a folder with a config, two models and held images."""
+    """Runs the command line, in a folder with a config, two models and held images."""
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM", f"https://{vertex.address}/")
     (tmp_path / "run.yaml").write_text(CONFIG)
     (tmp_path / "held").mkdir()
@@ -42,19 +44,8 @@ def command(tmp_path, vertex, monkeypatch):
     for name in ("first", "second"):
         CARD.model_copy(update={"variant": name}).write(write_mean_colour(tmp_path / name))
 
-    def start(*words):
-        line = [sys.executable, "-m", "roadworthy.pipeline.cli.main", *words]
-        return subprocess.Popen(
-            line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-        )
-
-    return start
-
-
-def finish(process, *, code=0):
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == code, err
-    return out, err
+    monkeypatch.chdir(tmp_path)
+    return functools.partial(CliRunner().invoke, cli)
 
 
 DEPLOY = ("deploy", "{}", "--to", "vertex", "--config", "run.yaml")
@@ -65,29 +56,45 @@ def deploy(name, *more):
 
 
 def test_a_killed_deployment_is_finished_by_the_same_command(command, vertex, tmp_path):
-    would, _ = finish(command(*deploy("first", "--dry-run")))
+    would = command(deploy("first", "--dry-run")).stdout
     assert "uploading the model as a version" in would
     assert {"UploadModel", "CreateEndpoint"}.isdisjoint(vertex.methods())
 
-    victim = command(*deploy("first"))
+    victim = subprocess.Popen([sys.executable, "-m", "roadworthy.pipeline.cli.main", *deploy("first")])
     killer = threading.Thread(target=kill_once_asked, args=(victim, vertex, "DeployModel"))
     killer.start()
     victim.wait(timeout=240)
     killer.join()
     assert victim.returncode == -signal.SIGKILL
 
-    out, err = finish(command(*deploy("first", "--json")))
-    assert "uploading" not in err
-    assert json.loads(out)["deployed"] == [{"id": "7001", "version": 1, "percent": 100}]
+    done = command(deploy("first", "--json"))
+    assert "uploading" not in done.stderr
+    assert json.loads(done.stdout)["deployed"] == [{"id": "7001", "version": 1, "percent": 100}]
     assert vertex.methods().count("UploadModel") == vertex.methods().count("DeployModel") == 1
+    told = json.loads(command(["status", "run.yaml", "--json"]).stdout)
+    assert told["versions"][0]["aliases"] == ["champion"]
 
-    out, _ = finish(command("status", "run.yaml", "--json"))
-    assert json.loads(out)["versions"][0]["aliases"] == ["champion"]
-    _, err = finish(command("rollback", "run.yaml"), code=2)
-    assert "a version before the champion" in err
+
+def test_no_token_is_written_anywhere(command, vertex, tmp_path):
+    command(deploy("first"))
     planted = {authorization.split()[-1] for authorization in vertex.authorizations if authorization}
     assert planted
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and holds(path, planted)]
+
+
+def test_versions_go_up_and_back_by_the_command_line(command):
+    command(deploy("first"))
+    assert "version 2: +champion -challenger" in command(deploy("second")).stderr
+    assert "version 2: roadworthy-refused asked" in command(["rollback", "run.yaml", "--dry-run"]).stdout
+    assert command(["rollback", "run.yaml"]).exit_code == 0
+    shown = command(["status", "run.yaml"]).stdout.splitlines()
+    assert [line.split()[:3] for line in shown[1:]] == [["1", "100%", "champion"], ["2", "-", "taken"]]
+    assert "nothing" in command(["promote", "run.yaml", "--dry-run"]).stdout.lower()
+
+
+def test_without_anything_to_go_back_to_it_is_told(command):
+    command(deploy("first"))
+    assert "a version before the champion" in str(command(["rollback", "run.yaml"]).exception)
 
 
 def kill_once_asked(process, vertex, method):
@@ -105,5 +112,4 @@ def holds(path, tokens):
 
 def test_without_a_deploy_section_it_is_told(command, tmp_path):
     (tmp_path / "run.yaml").write_text(CONFIG.split("deploy:", maxsplit=1)[0])
-    _, err = finish(command(*deploy("first")), code=2)
-    assert "a deploy section must say where to" in err
+    assert "a deploy section must say where to" in str(command(deploy("first")).exception)

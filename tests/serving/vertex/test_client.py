@@ -1,12 +1,12 @@
 """An endpoint asked like a model server."""
 
 import shutil
-import subprocess
-import sys
 
 import pytest
+from click.testing import CliRunner
 
 from contracts.vertex.server import PARENT, Fault
+from roadworthy.pipeline.cli.main import cli
 from roadworthy.serving.client import Client, InvalidOption, InvalidRequest, NotFound, Overloaded
 from roadworthy.serving.client.retry import Retry
 from roadworthy.serving.rollout.check import Checker
@@ -76,9 +76,8 @@ def test_an_endpoint_without_a_place_is_refused(name):
 
 
 def test_the_command_line_asks_about_files(endpoint, colours, tmp_path):
-    for number, image in enumerate(colours):
-        (tmp_path / f"{number}.png").write_bytes(image)
-    words = ["predict", "--vertex", f"{PARENT}/endpoints/colours", *(f"{number}.png" for number in range(4))]
-    line = [sys.executable, "-m", "roadworthy.pipeline.cli.main", *words]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=200)
-    assert [row.split("\t")[1] for row in done.stdout.splitlines()] == ["red", "green", "blue", "red"], done.stderr
+    files = [tmp_path / f"{number}.png" for number in range(4)]
+    for file, image in zip(files, colours, strict=True):
+        file.write_bytes(image)
+    done = CliRunner().invoke(cli, ["predict", "--vertex", f"{PARENT}/endpoints/colours", *map(str, files)])
+    assert [row.split("\t")[1] for row in done.stdout.splitlines()] == ["red", "green", "blue", "red"], done.exception

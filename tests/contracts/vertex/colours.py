@@ -1,0 +1,41 @@
+"""A model of a few hundred bytes on its way to the local Vertex AI: settings, version folders, images."""
+
+from pathlib import Path
+
+from contracts.mean_colour import CARD, write_mean_colour
+from contracts.pictures import encode, pixels
+from roadworthy.components.pushers.vertex_push import VertexPush
+from roadworthy.serving.rollout.ramp import Ramp
+
+
+def push_settings() -> VertexPush:
+    """Settings under which nothing waits longer than it has to."""
+    return VertexPush(
+        project="demo",
+        region="us-central1",
+        id="colours",
+        staging="gs://rw-bucket/models",
+        image="europe-docker.pkg.dev/demo/roadworthy/server:1",
+        ramp=Ramp(steps=(25, 100), answers=2, held_images=4, images_a_request=2, grace_s=0, max_p95_ms=None),
+        poll_s=0.001,
+        labels={"team": "colours"},
+    )
+
+
+def write_colours(folder: Path, *, mixed_up: bool = False) -> Path:
+    """Writes a version folder, of the same answers under the folder's name or with the labels mixed up."""
+    if not folder.exists():
+        write_mean_colour(folder)
+        labels = CARD.labels[::-1] if mixed_up else CARD.labels
+        CARD.model_copy(update={"variant": folder.name, "labels": labels}).write(folder)
+    return folder
+
+
+def colour_images() -> list[bytes]:
+    """Plain images of the three colours, and one more."""
+    images = []
+    for channel in (0, 1, 2, 0):
+        image = pixels(0) * 0
+        image[..., channel] = 255 - len(images)
+        images.append(encode(image))
+    return images
