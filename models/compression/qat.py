@@ -105,10 +105,10 @@ def _registries(scheme: Any) -> list[Any]:
 def _with_rounding(twin: tf_keras.Model, scheme: Any, reasons: Mapping[str, str]) -> tf_keras.Model:
     """The twin with TF-MOT's wrappers around every layer that is not in `reasons`."""
     if not any(_has_quantized_kernel(layer, reasons) for layer in twin.layers):
+        received = [f"{path} ({reason})" for path, reason in reasons.items()] or [layer.name for layer in twin.layers]
         raise ModelError(
             "A model must have a convolution or dense layer that TF-MOT can quantise for quantisation-aware training. "
-            f"Received: {dict(reasons) or sorted({type(layer).__name__ for layer in twin.layers})}. "
-            "Leave qat out of the quantize step."
+            f"Received: {', '.join(received)}. Leave qat out of the quantize step."
         )
     keras_api = load_tf_mot().quantization.keras
 
