@@ -32,7 +32,7 @@ tf-apply: ## Plans anew and applies that plan; needs credentials. ENV=dev, stagi
 images: ## Builds the container images with Docker. IMAGES=server-litert for some of them.
 	@infra/docker/images.sh build $(IMAGES)
 
-images-check: setup ## Follows the server's Dockerfile in roots of Debian 13 and asks what it installed; root only. TARGETS="litert full"
+images-check: setup ## Follows Dockerfiles in roots of Debian 13 and asks what they installed; root only. TARGETS="litert full pipeline"
 	@[ "$$(id -u)" = 0 ] || { echo "images-check: must be run as root, who alone makes roots of Debian. Received: $$(id -un)." >&2; exit 2; }
 	@command -v debootstrap >/dev/null || apt-get install -qq -y debootstrap >/dev/null
 	$(PYTHON_BIN)/pytest -m images tests/infra/test_images.py tests/infra/test_compose.py

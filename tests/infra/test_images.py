@@ -1,5 +1,7 @@
 """The server's Dockerfile, followed step by step in fresh roots of Debian 13; what comes out is run and asked."""
 
+import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -23,6 +25,7 @@ IMAGES = dict(
     if "=" in line and line[0] != "#"
 )
 TARGETS = os.environ.get("TARGETS", "litert").split()
+SERVERS = [target for target in TARGETS if target != "pipeline"]
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +50,20 @@ def digit(tmp_path_factory):
     return png(digits()[0][0])
 
 
-@pytest.fixture(scope="module", params=TARGETS)
-def image(request):
+@contextlib.contextmanager
+def built_image(file, target):
     # In memory: a root has five thousand files, and there is one for each stage.
     roots = Path(tempfile.mkdtemp(prefix="roots-", dir="/dev/shm"))
     try:
-        built = Build(ROOT / "infra/docker/server.Dockerfile", context=ROOT, roots=roots, images=IMAGES)
-        yield request.param, built.image(request.param)
+        yield Build(ROOT / "infra/docker" / file, context=ROOT, roots=roots, images=IMAGES).image(target)
     finally:
         shutil.rmtree(roots)
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def image(request):
+    with built_image("server.Dockerfile", request.param) as built:
+        yield request.param, built
 
 
 def test_the_image_s_own_command_serves_an_int8_model_to_its_own_client(image, models, digit, tmp_path):
@@ -99,6 +107,24 @@ def test_the_model_sync_is_in_it(image, models, tmp_path):
     assert (done.returncode, listed) == (0, ["1"]), done.stderr
 
 
+@pytest.mark.skipif("pipeline" not in TARGETS, reason="four gigabytes: asked for by TARGETS")
+def test_the_pipeline_s_image_has_all_that_a_node_imports(tmp_path):
+    with built_image("pipeline.Dockerfile", "pipeline") as built:
+        (tmp_path / "none").mkdir()
+        idle = dataclasses.replace(built, entrypoint=["sleep"], command=["600"])
+        with running(idle, models=tmp_path / "none", log=tmp_path / "log") as container:
+            helped = container.run([*built.entrypoint, *built.command])
+            imported = container.run(["python", "-c", NODE_IMPORTS])
+
+    assert (built.user, helped.returncode) == ("10001:10001", 0)
+    assert imported.stdout.split() == ["2.21.0", "1.21.0", "1.21.0"], imported.stderr
+
+
+NODE_IMPORTS = """
+import keras, ml_metadata, tensorflow as tf, tensorflow_data_validation, tensorflow_model_optimization
+from tfx import v1
+print(tf.__version__, ml_metadata.__version__, v1.__version__)
+"""
 METRICS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8501/monitoring/prometheus/metrics').read().decode())"
 
 

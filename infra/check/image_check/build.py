@@ -127,7 +127,9 @@ class Build:
 
 def _copy_one(path: Path, place: Path, *, as_folder: bool, left_out, mode: str | None) -> None:
     if path.is_dir():
-        shutil.copytree(path, place, ignore=left_out, symlinks=True, dirs_exist_ok=True)
+        # From a finished stage by links: an environment has gigabytes, and nothing changes there any more.
+        copy = shutil.copy2 if left_out else os.link
+        shutil.copytree(path, place, ignore=left_out, symlinks=True, dirs_exist_ok=True, copy_function=copy)
         return
     target = place / path.name if as_folder else place
     target.parent.mkdir(parents=True, exist_ok=True)
