@@ -42,7 +42,7 @@ module "kms" {
     storage  = { users = [module.services.agents["storage.googleapis.com"]] }
     registry = { users = [module.services.agents["artifactregistry.googleapis.com"]] }
     vertex   = { users = [module.services.agents["aiplatform.googleapis.com"]] }
-    gke      = { users = [module.services.agents["container.googleapis.com"]] }
+    gke      = { users = [module.services.agents["container.googleapis.com"], module.services.agents["compute.googleapis.com"]] }
     dataflow = { users = [
       module.services.agents["dataflow.googleapis.com"],
       module.services.agents["compute.googleapis.com"],

@@ -34,7 +34,7 @@ module "kms" {
   name     = "roadworthy"
   keys = {
     storage = { users = [module.services.agents["storage.googleapis.com"]] }
-    gke     = { users = [module.services.agents["container.googleapis.com"]] }
+    gke     = { users = [module.services.agents["container.googleapis.com"], module.services.agents["compute.googleapis.com"]] }
     sql     = { users = [module.services.agents["sqladmin.googleapis.com"]] }
   }
 }

@@ -124,8 +124,9 @@ resource "google_container_cluster" "this" {
 
     content {
       auto_provisioning_defaults {
-        service_account = cluster_autoscaling.value
-        oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]
+        service_account   = cluster_autoscaling.value
+        boot_disk_kms_key = var.kms_key
+        oauth_scopes      = ["https://www.googleapis.com/auth/cloud-platform"]
       }
     }
   }
@@ -135,8 +136,9 @@ resource "google_container_cluster" "this" {
     for_each = var.mode == "autopilot" ? [] : [google_service_account.nodes.email]
 
     content {
-      service_account = node_config.value
-      oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]
+      service_account   = node_config.value
+      boot_disk_kms_key = var.kms_key
+      oauth_scopes      = ["https://www.googleapis.com/auth/cloud-platform"]
 
       shielded_instance_config {
         enable_secure_boot          = true

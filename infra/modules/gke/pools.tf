@@ -22,13 +22,14 @@ resource "google_container_node_pool" "this" {
   }
 
   node_config {
-    machine_type    = each.value.machine_type
-    disk_size_gb    = each.value.disk_gb
-    spot            = each.value.spot
-    image_type      = "COS_CONTAINERD"
-    service_account = google_service_account.nodes.email
-    oauth_scopes    = ["https://www.googleapis.com/auth/cloud-platform"]
-    metadata        = { disable-legacy-endpoints = "true" }
+    machine_type      = each.value.machine_type
+    disk_size_gb      = each.value.disk_gb
+    boot_disk_kms_key = var.kms_key
+    spot              = each.value.spot
+    image_type        = "COS_CONTAINERD"
+    service_account   = google_service_account.nodes.email
+    oauth_scopes      = ["https://www.googleapis.com/auth/cloud-platform"]
+    metadata          = { disable-legacy-endpoints = "true" }
 
     shielded_instance_config {
       enable_secure_boot          = true

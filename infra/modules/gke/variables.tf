@@ -32,7 +32,7 @@ variable "network" {
 }
 
 variable "kms_key" {
-  description = "Id of the key that encrypts Kubernetes' secrets."
+  description = "Id of the key that encrypts Kubernetes' secrets and the nodes' disks: GKE's and Compute Engine's agents use it."
   type        = string
 }
 

@@ -78,6 +78,11 @@ run "standard_pools" {
   }
 
   assert {
+    condition     = alltrue([for pool in google_container_node_pool.this : pool.node_config[0].boot_disk_kms_key == var.kms_key])
+    error_message = "The nodes' disks must be encrypted with our key."
+  }
+
+  assert {
     condition     = length(google_container_node_pool.this["serving"].node_config[0].taint) == 0
     error_message = "The pool of the servers must take any pod."
   }
