@@ -13,18 +13,18 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.orchestration.portable import outputs_utils
 from tfx.types.standard_artifacts import ModelBlessing
+from tfx.types.standard_component_specs import MODEL_KEY
 from tfx.utils import import_utils
 
 from roadworthy.components.gate.blessing import CURRENT_MODEL_ID
 from roadworthy.components.trainer.executor import FineTunerExecutor
+from roadworthy.models.finetuning.run_fn import BACKUPS
 from roadworthy.pipeline.container.arguments import Invocation, read_invocation, write_outputs
 from roadworthy.pipeline.container.artifacts import make_output_folders, on_this_machine
 from roadworthy.pipeline.container.drive import drive
 from roadworthy.serving.errors import RoadworthyError
 
 USER_FAULT: Final = 2
-# In the run's folder, which every attempt of a node shares; its own outputs are on its own machine till it ends.
-_BACKUPS: Final = "backups"
 _RUNNER: Final = "--runner="
 _LOCAL_RUNNERS: Final = ("DirectRunner",)
 
@@ -44,7 +44,7 @@ def execute(argv: Sequence[str]) -> None:
         invocation = read_invocation(argv)
     executor = _executor(invocation)
     if isinstance(executor, FineTunerExecutor):
-        executor.backup_dir = os.path.join(os.path.dirname(os.path.dirname(invocation.output_file)), _BACKUPS)
+        executor.backup_dir = backups_near(invocation.outputs[MODEL_KEY][0].uri)
     if _works_on_uris(executor, invocation):
         executor.Do(invocation.inputs, invocation.outputs, invocation.exec_properties)
     else:
@@ -54,6 +54,14 @@ def execute(argv: Sequence[str]) -> None:
     outputs_utils.tag_output_artifacts_with_version(invocation.outputs)
     _name_blessed_models(invocation)
     write_outputs(invocation)
+
+
+def backups_near(uri: str) -> str:
+    """Where training keeps its backups: above the folder of this attempt, so that the next one finds them.
+
+    A node's outputs are on its own machine till it ends. Of `RUN/Trainer_17/model` it is `RUN/backups`.
+    """
+    return f"{uri.rstrip('/').rsplit('/', 2)[0]}/{BACKUPS}"
 
 
 def _executor(invocation: Invocation) -> BaseExecutor:

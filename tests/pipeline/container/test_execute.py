@@ -10,7 +10,7 @@ from contracts.mean_colour import write_mean_colour
 from roadworthy.components.pushers.bucket import publish_remote
 from roadworthy.pipeline.container.arguments import read_invocation
 from roadworthy.pipeline.container.drive import drive
-from roadworthy.pipeline.container.execute import execute
+from roadworthy.pipeline.container.execute import backups_near, execute
 
 MODEL = "title: tfx.Model\ntype: object\n"
 EXAMPLES = "title: tfx.Examples\ntype: object\n"
@@ -98,12 +98,17 @@ def test_a_model_is_pushed_from_bucket_to_bucket(root, tmp_path):
     assert fileio.exists(f"{root}/pushed/pushed.json")
 
 
+def test_backups_outlive_an_attempt():
+    assert backups_near("gs://b/shop/run-1/Trainer_17/model") == "gs://b/shop/run-1/backups"
+    assert backups_near("gs://b/shop/run-1/Trainer_18/model/") == "gs://b/shop/run-1/backups"
+
+
 def test_a_driver_says_what_the_data_is_and_the_node_sees_it(root, tmp_path):
     for day in (2, 10):
         for name in ("temple/1.png", "temple/2.png", "flower/1.png", "flower/2.png"):
             path = tmp_path / f"day-{day}" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(picture(day))
+            path.write_bytes(picture(100 + day))
     words = invoked(
         root,
         parameters={

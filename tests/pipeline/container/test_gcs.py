@@ -1,6 +1,7 @@
 """The same on a Cloud Storage on loopback: data by Beam, artifacts and the model root by TensorFlow's file system."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,14 @@ from contracts.gcs.server import Fault
 from contracts.lengths import picture
 from contracts.mean_colour import write_mean_colour
 from roadworthy.components.ingest.bucket import find_images, read_image
+from roadworthy.components.ingest.component import ImageFolderExampleGen
 from roadworthy.components.pushers.bucket import latest_version, publish_remote
 from roadworthy.pipeline.container.artifacts import on_this_machine
+from roadworthy.pipeline.container.execute import execute
 from roadworthy.serving.errors import DataError, DeployError
 
 BUCKET = "rw-bucket"
+EXAMPLES = "title: tfx.Examples\ntype: object\n"
 
 
 @pytest.fixture
@@ -31,7 +35,7 @@ def model(uri: str) -> Model:
 
 def test_images_of_a_bucket_are_found_and_read(gcs, folder):
     for number, name in enumerate(("temple/a.png", "temple/b.png", "flower/ä b.png", "flower/c.png")):
-        gcs.buckets.put(BUCKET, f"{folder}/{name}", picture(20 + number), {})
+        gcs.buckets.put(BUCKET, f"{folder}/{name}", picture(120 + number), {})
     gcs.buckets.put(BUCKET, f"{folder}/readme.txt", b"x", {})
     gcs.buckets.put(BUCKET, f"{folder}/temple/", b"", {})
 
@@ -39,15 +43,50 @@ def test_images_of_a_bucket_are_found_and_read(gcs, folder):
 
     assert found.labels == ("flower", "temple")
     assert [file.path for file in found.files] == ["flower/c.png", "flower/ä b.png", "temple/a.png", "temple/b.png"]
-    assert read_image(str(found.root), "flower/ä b.png") == picture(22)
+    assert read_image(str(found.root), "flower/ä b.png") == picture(122)
     before = found.fingerprint()
-    gcs.buckets.put(BUCKET, f"{folder}/temple/a.png", picture(99), {})
+    gcs.buckets.put(BUCKET, f"{folder}/temple/a.png", picture(199), {})
     assert find_images(f"gs://{BUCKET}/{folder}").fingerprint() != before
 
 
 def test_a_folder_that_is_not_there_is_told(gcs, folder):
     with pytest.raises(DataError, match="no folder with a file in it"):
         find_images(f"gs://{BUCKET}/{folder}")
+
+
+def test_a_whole_ingest_goes_from_bucket_to_bucket_and_finds_out_first_what_is_new(gcs, folder):
+    for number in range(24):
+        name = f"{folder}/photos/{('flower', 'temple')[number % 2]}/{number}.png"
+        gcs.buckets.put(BUCKET, name, picture(120 + number), {})
+    node = ImageFolderExampleGen(f"gs://{BUCKET}/{folder}/photos", splits={"train": 2, "val": 1, "test": 1})
+    kinds = {"output_data_format": "NUMBER_INTEGER", "output_file_format": "NUMBER_INTEGER"}
+    out = f"gs://{BUCKET}/{folder}/examples"
+    message = {
+        "inputs": {
+            "parameterValues": {name: value for name, value in node.exec_properties.items() if value is not None}
+        },
+        "outputs": {
+            "artifacts": {"examples": {"artifacts": [{"name": "e", "uri": out, "type": {"instanceSchema": EXAMPLES}}]}},
+            "outputFile": f"gs://{BUCKET}/{folder}/task/executor_output.json",
+        },
+    }
+    spec = {"parameters": {name: {"parameterType": kind} for name, kind in kinds.items()}}
+
+    execute(
+        [
+            *("--executor_class_path", "roadworthy.components.ingest.executor.Executor"),
+            *("--json_serialized_invocation_args", json.dumps(message)),
+            *("--json_serialized_inputs_spec_args", json.dumps(spec)),
+            *("--drive_first", "--direct_running_mode=in_memory"),
+        ]
+    )
+
+    assert json.loads(gcs.read(BUCKET, f"{folder}/examples/labels.json")) == ["flower", "temple"]
+    records = [name for name in gcs.names(BUCKET, f"{folder}/examples/Split-") if name.endswith(".gz")]
+    assert {name.split("Split-")[1].split("/")[0] for name in records} == {"train", "val", "test"}
+    (told,) = json.loads(gcs.read(BUCKET, f"{folder}/task/executor_output.json"))["artifacts"]["examples"]["artifacts"]
+    assert told["uri"] == out
+    assert told["metadata"]["split_names"] == '["train", "val", "test"]'
 
 
 def test_artifacts_come_from_the_bucket_and_go_back(gcs, folder):

@@ -149,6 +149,23 @@ def test_the_same_run_id_twice_is_told(place):
         place.submit(JOB)
 
 
+def test_credentials_go_into_headers_and_nowhere_else(place, vertex, tmp_path, caplog):
+    caplog.set_level("DEBUG")
+    place.submit(JOB)
+    place.create_schedule(JOB, name="nightly", cron="0 3 * * *")
+    run, _ = followed(place, "shop-1")
+
+    (key_file,) = tmp_path.rglob("service-account.json")
+    key = json.loads(key_file.read_text())["private_key"].splitlines()[1]
+    tokens = [value.removeprefix("Bearer ") for value in vertex.authorizations]
+    assert tokens, "The server saw none, so there was none to leak."
+    told = str(vertex.calls) + str(run) + caplog.text
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path != key_file]
+    for secret in (key, *tokens):
+        assert secret not in told
+        assert [path for path in kept if secret.encode() in path.read_bytes()] == []
+
+
 def test_without_a_project_nothing_is_asked():
     with pytest.raises(ConfigError, match=r"cloud\.project must be given"):
         Vertex(CLOUD.model_copy(update={"project": None}), name="shop")
