@@ -9,7 +9,7 @@ _BLOCK: Final = re.compile(r'^(?:resource|data)\s+"(google_\w+)"|^\s+data\s+"(go
 
 
 def find(folder: Path) -> list[Path]:
-    """Every folder that says which Terraform it needs, deepest modules first so that a fault shows where it is."""
+    """Every folder that says which Terraform it needs, sorted."""
     return sorted({file.parent for file in folder.rglob("versions.tf") if ".terraform" not in file.parts})
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from terraform_check import schema
 from terraform_check.provider import ADDRESS, serving
+from terraform_check.roots import used_types
 
 REGISTRY: Final = "https://registry.terraform.io/.well-known/terraform.json"
 _PATIENCE_S: Final = 3
@@ -37,8 +38,6 @@ def source(folder: Path, cache: Path) -> Iterator[Source]:
     if asked == "registry" or (not asked and _reachable()):
         yield _from_registry(cache)
         return
-    from terraform_check.roots import used_types
-
     known = schema.load(used_types(folder), cache=cache)
     with serving(known) as attach:
         name = f"hashicorp/google {known['version']}: its schema, served here"
