@@ -15,8 +15,10 @@ stated=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
 for program in gh cosign; do
   command -v "$program" >/dev/null || stop "$program must be on PATH. Received: none."
 done
-rm -rf build/release
-infra/docker/install-wheel.sh . infra/docker/locks/build.lock build/release
+rm -rf build/release build/source && mkdir -p build/source
+# What is committed under the tag, and nothing that lies about here.
+git archive "$version" | tar -C build/source -x
+infra/docker/install-wheel.sh build/source infra/docker/locks/build.lock build/release
 cp requirements.lock build/release/
 (cd build/release && sha256sum -- * >SHA256SUMS)
 cosign sign-blob --yes --bundle build/release/SHA256SUMS.sigstore.json build/release/SHA256SUMS
