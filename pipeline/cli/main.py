@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from roadworthy.pipeline.cli.batch_predict import batch_predict
 from roadworthy.pipeline.cli.check import check, schema
 from roadworthy.pipeline.cli.cloud import cloud
 from roadworthy.pipeline.cli.compile import compile_
@@ -45,6 +46,7 @@ for command in (
     report,
     serve,
     predict,
+    batch_predict,
     deploy,
     promote,
     rollback,

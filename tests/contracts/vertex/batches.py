@@ -83,7 +83,7 @@ class Batches:
         try:
             self._containers.start(key, model)
             for instance in self._instances(job):
-                self._answer(key, instance, lines, errors)
+                self._answer(key, *_keyed(instance, job.instance_config.key_field), lines, errors)
             self._containers.stop(key)
         except Refused as refused:
             job.state, job.error.message = State.JOB_STATE_FAILED, str(refused)
@@ -96,12 +96,12 @@ class Batches:
         job.completion_stats.successful_count, job.completion_stats.failed_count = len(lines), len(errors)
         job.state, job.end_time = State.JOB_STATE_SUCCEEDED, now()
 
-    def _answer(self, key: str, instance: object, lines: list, errors: list) -> None:
+    def _answer(self, key: str, told: dict, instance: object, lines: list, errors: list) -> None:
         try:
             said = json.loads(self._containers.ask(key, json.dumps({"instances": [instance]}).encode()))
-            lines.append({"instance": instance, "prediction": said["predictions"][0]})
+            lines.append({**told, "prediction": said["predictions"][0]})
         except Refused as refused:
-            errors.append({"instance": instance, "error": {"code": 3, "message": str(refused)}})
+            errors.append({**told, "error": {"code": 3, "message": str(refused)}})
 
     def _instances(self, job: v1.BatchPredictionJob) -> Iterator[object]:
         for uri in job.input_config.gcs_source.uris:
@@ -121,6 +121,13 @@ class Batches:
         bucket, _, prefix = job.output_info.gcs_output_directory.removeprefix("gs://").partition("/")
         content = "".join(json.dumps(line) + "\n" for line in lines).encode()
         self._gcs.buckets.put(bucket, f"{prefix}/{name}", content, {})
+
+
+def _keyed(instance: object, key_field: str) -> tuple[dict, object]:
+    """What an answer says of its instance, and the instance as the model gets it: without its key, if it has one."""
+    if not key_field:
+        return {"instance": instance}, instance
+    return {"key": instance[key_field]}, {name: value for name, value in instance.items() if name != key_field}
 
 
 def _records(content: bytes) -> list[bytes]:

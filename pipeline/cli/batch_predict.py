@@ -1,0 +1,97 @@
+"""`roadworthy batch-predict`: many files by a job of their own, in place of an endpoint."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from roadworthy.components.pushers.vertex_push import VertexPush
+    from roadworthy.pipeline.bulk.ask import Answer
+    from roadworthy.serving.vertex.batch import BatchJob
+
+EXAMPLES: Final = """Examples:
+
+roadworthy batch-predict photos --config pets.yaml --out labels.csv
+
+roadworthy batch-predict photos --config pets.yaml --version 3 --dry-run"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("files", nargs=-1, required=True)
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="YAML of a run, with a deploy section.")
+@click.option("--version", default="champion", show_default=True, help="Number or alias of the version to ask.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write, JSON lines or .csv.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be asked where; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as one JSON document.")
+def batch_predict(
+    files: tuple[str, ...], config: Path, version: str, out: Path | None, dry_run: bool, as_json: bool
+) -> None:
+    """Classify FILES with a batch prediction job of Vertex AI, on machines of its own.
+
+    FILES are files, folders with all JPEG and PNG files below them, or patterns. The answers are those of `roadworthy
+    predict --out`; exit code 2 if some files failed. After an interruption the same command waits for the same job.
+    """
+    from roadworthy.pipeline.bulk.files import IMAGE_SUFFIXES, check_words, find_files
+    from roadworthy.pipeline.config import load_config
+    from roadworthy.pipeline.deploying import vertex_push
+    from roadworthy.serving.errors import ConfigError
+    from roadworthy.serving.vertex.batch import BatchJob, write_instances
+
+    if out is None and not dry_run:
+        raise ConfigError("--out must name a file for the answers. Received: none.")
+    push = vertex_push(load_config(config))
+    check_words(files)
+    found = sorted(find_files(files, stdin=sys.stdin, suffixes=IMAGE_SUFFIXES))
+    model = f"{push.place.model(push.id)}@{version}"
+    job = BatchJob(model, f"{push.id}-{version}", f"{push.staging}/batch", push.machine)
+    if dry_run:
+        click.echo(f"Would ask {job.model} about {len(found):,} files, by way of {job.folder}.")
+        return
+    assert out is not None
+    with tempfile.TemporaryDirectory() as folder:
+        instances = Path(folder) / "instances.jsonl"
+        digest = write_instances(found, instances)
+        _run(push, job, instances, digest, out, as_json=as_json)
+
+
+def _run(push: "VertexPush", job: "BatchJob", instances: Path, digest: str, out: Path, *, as_json: bool) -> None:
+    from roadworthy.pipeline.bulk.record import Format, Part
+    from roadworthy.serving.errors import DataError
+
+    form = Format("csv" if out.suffix.lower() == ".csv" else "json", is_classifier=True)
+    answered = failed = 0
+    with Part(out, form, question=[job.model, digest]) as part:
+        for answer in _answers(push, job, instances, digest):
+            if answer.file not in part.done:
+                part.write(answer)
+            answered += answer.error is None
+            failed += answer.error is not None
+        part.finish()
+    if as_json:
+        click.echo(json.dumps({"answered": answered, "failed": failed, "out": str(out)}))
+    else:
+        click.echo(f"{answered:,} files answered, {failed:,} failed: {out}")
+    if failed:
+        raise DataError(f"{failed:,} of {answered + failed:,} files failed; {out} tells which.")
+
+
+def _answers(push: "VertexPush", job: "BatchJob", instances: Path, digest: str) -> "Iterator[Answer]":
+    from roadworthy.pipeline.bulk.ask import Answer
+    from roadworthy.serving.contract import LABEL, SCORES
+    from roadworthy.serving.vertex.batch import run_batch
+    from roadworthy.serving.vertex.clients import Clients
+
+    def tell(state: str) -> None:
+        click.echo(f"batch prediction job: {state} …", err=True)
+
+    for key, prediction, error in run_batch(Clients(push.place), job, instances, digest, tell=tell):
+        if error is not None or prediction is None:
+            yield Answer(key, error=error or "no prediction")
+        else:
+            score = round(float(max(prediction[SCORES])), 6)
+            yield Answer(key, {"label": str(prediction[LABEL]), "score": score})
