@@ -1,6 +1,7 @@
 """The compiled pipeline of ten real images a class as processes, beside the same config in this process."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +54,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), **ENVIRONMENT},
+        env={**os.environ, **ENVIRONMENT},
         cwd=folder,
     )
 
