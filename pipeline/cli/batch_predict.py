@@ -3,6 +3,7 @@
 import json
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,29 +13,43 @@ import click
 if TYPE_CHECKING:
     from roadworthy.components.pushers.vertex_push import VertexPush
     from roadworthy.pipeline.bulk.ask import Answer
+    from roadworthy.pipeline.config import RunConfig
     from roadworthy.serving.vertex.batch import BatchJob
 
 EXAMPLES: Final = """Examples:
 
 roadworthy batch-predict photos --config pets.yaml --out labels.csv
 
-roadworthy batch-predict photos --config pets.yaml --version 3 --dry-run"""
+roadworthy batch-predict photos --config pets.yaml --version 3 --dry-run
+
+roadworthy batch-predict photos --config pets.yaml --on beam --model served/pets/3 --out labels.csv"""
 
 
 @click.command(epilog=EXAMPLES)
 @click.argument("files", nargs=-1, required=True)
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="YAML of a run, with a deploy section.")
+@click.option("--on", "where", type=click.Choice(["vertex", "beam"]), default="vertex", show_default=True)
+@click.option("--model", type=click.Path(path_type=Path), help="For beam: version folder of a SavedModel.")
 @click.option("--version", default="champion", show_default=True, help="Number or alias of the version to ask.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write, JSON lines or .csv.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be asked where; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as one JSON document.")
 def batch_predict(
-    files: tuple[str, ...], config: Path, version: str, out: Path | None, dry_run: bool, as_json: bool
+    files: tuple[str, ...],
+    config: Path,
+    where: str,
+    model: Path | None,
+    version: str,
+    out: Path | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Classify FILES with a batch prediction job of Vertex AI, on machines of its own.
+    """Classify FILES with a batch prediction job of Vertex AI, or with Beam.
 
     FILES are files, folders with all JPEG and PNG files below them, or patterns. The answers are those of `roadworthy
     predict --out`; exit code 2 if some files failed. After an interruption the same command waits for the same job.
+    On beam TFX's BulkInferrer asks a SavedModel: in processes of this machine by beam.workers, or as cloud.beam says,
+    such as on Dataflow.
     """
     from roadworthy.pipeline.bulk.files import IMAGE_SUFFIXES, check_words, find_files
     from roadworthy.pipeline.config import load_config
@@ -44,11 +59,15 @@ def batch_predict(
 
     if out is None and not dry_run:
         raise ConfigError("--out must name a file for the answers. Received: none.")
-    push = vertex_push(load_config(config))
+    settings = load_config(config)
     check_words(files)
     found = sorted(find_files(files, stdin=sys.stdin, suffixes=IMAGE_SUFFIXES))
-    model = f"{push.place.model(push.id)}@{version}"
-    job = BatchJob(model, f"{push.id}-{version}", f"{push.staging}/batch", push.machine)
+    if where == "beam":
+        _by_beam(settings, model, found, out, dry_run=dry_run, as_json=as_json)
+        return
+    push = vertex_push(settings)
+    asked = f"{push.place.model(push.id)}@{version}"
+    job = BatchJob(asked, f"{push.id}-{version}", f"{push.staging}/batch", push.machine)
     if dry_run:
         click.echo(f"Would ask {job.model} about {len(found):,} files, by way of {job.folder}.")
         return
@@ -56,17 +75,42 @@ def batch_predict(
     with tempfile.TemporaryDirectory() as folder:
         instances = Path(folder) / "instances.jsonl"
         digest = write_instances(found, instances)
-        _run(push, job, instances, digest, out, as_json=as_json)
+        answers = _answers(push, job, instances, digest)
+        _record(answers, out, question=[job.model, digest], as_json=as_json)
 
 
-def _run(push: "VertexPush", job: "BatchJob", instances: Path, digest: str, out: Path, *, as_json: bool) -> None:
+def _by_beam(
+    settings: "RunConfig", model: Path | None, files: list[str], out: Path | None, *, dry_run: bool, as_json: bool
+) -> None:
+    from roadworthy.pipeline.place import beam_arguments as on_cloud
+    from roadworthy.serving.errors import ConfigError
+
+    if model is None:
+        raise ConfigError("--model must name a version folder for --on beam. Received: none.")
+    cloud = settings.cloud
+    is_remote = cloud is not None and cloud.beam is not None
+    if dry_run or out is None:
+        place = f"{cloud.beam.runner}" if cloud is not None and cloud.beam is not None else "this machine"
+        click.echo(f"Would ask {model} about {len(files):,} files with Beam on {place}.")
+        return
+    from roadworthy.pipeline.build import beam_arguments
+    from roadworthy.pipeline.bulk.inferrer import bulk_infer
+
+    arguments = on_cloud(cloud) if cloud is not None and is_remote else beam_arguments(settings.beam.workers)
+    with tempfile.TemporaryDirectory() as local:
+        work_dir = f"{cloud.pipeline_root}/batch/{uuid.uuid4().hex}" if cloud is not None and is_remote else local
+        answers = bulk_infer(model, files, work_dir=work_dir, beam_arguments=arguments)
+        _record(answers, out, question=[str(model), work_dir], as_json=as_json)
+
+
+def _record(answers: "Iterator[Answer]", out: Path, *, question: list[str], as_json: bool) -> None:
     from roadworthy.pipeline.bulk.record import Format, Part
     from roadworthy.serving.errors import DataError
 
     form = Format("csv" if out.suffix.lower() == ".csv" else "json", is_classifier=True)
     answered = failed = 0
-    with Part(out, form, question=[job.model, digest]) as part:
-        for answer in _answers(push, job, instances, digest):
+    with Part(out, form, question=question) as part:
+        for answer in answers:
             if answer.file not in part.done:
                 part.write(answer)
             answered += answer.error is None
