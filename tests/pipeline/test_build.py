@@ -4,12 +4,15 @@ import pytest
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.utils import import_utils
 
+from roadworthy.components.pushers.vertex_push import VertexPush
 from roadworthy.components.serving_check.settings import RehearsalSettings
 from roadworthy.models.config import TrainedModel
 from roadworthy.models.finetuning import adopt
 from roadworthy.models.finetuning.run_fn import run_fn
 from roadworthy.pipeline.build import ADOPT_FN, RUN_FN, build_pipeline
+from roadworthy.pipeline.cloud_config import CloudSettings
 from roadworthy.pipeline.config import RunConfig, load_config
+from roadworthy.pipeline.deploy_config import DeploySettings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fashion.yaml"
 
@@ -58,6 +61,15 @@ def test_without_a_place_to_publish_there_is_no_pusher(config):
 )
 def test_the_config_says_who_rehearses(config, rehearsal, node):
     assert nodes(build_pipeline(config.model_copy(update={"rehearsal": rehearsal})))[-2] == node
+
+
+def test_a_run_may_end_with_the_deployment(config):
+    cloud = CloudSettings(project="my-project", pipeline_root="gs://bucket/root", image="roadworthy:1")
+    deployed = config.model_copy(update={"cloud": cloud, "deploy": DeploySettings(in_pipeline=True)})
+    pusher = build_pipeline(deployed).components[-1]
+    assert pusher.id == "VertexPusher"
+    push = VertexPush.model_validate_json(pusher.exec_properties["push"])
+    assert (push.project, push.id, push.staging) == ("my-project", "fashion", "gs://bucket/root/models")
 
 
 def test_a_trained_model_takes_the_trainers_place(config, tmp_path):
