@@ -95,9 +95,14 @@ class Clients:
             raise refusal(code, found.error.message, doing=doing, place=self.place)
 
     def unfinished(self, client: Any, resource: str) -> list[str]:
-        """Names of the long operations of a resource that are under way, whoever began them."""
-        with telling(f"Listing what is under way at {resource}", self.place):
-            listed = client.list_operations({"name": resource, "page_size": _PAGE}, timeout=self.place.call_s)
+        """Names of the long operations that are under way of a resource, which need not be there yet."""
+        try:
+            with telling(f"Listing what is under way at {resource}", self.place):
+                listed = client.list_operations({"name": resource, "page_size": _PAGE}, timeout=self.place.call_s)
+        except DeployError as error:
+            if error.code == "NOT_FOUND":
+                return []
+            raise
         return [found.name for found in listed.operations if not found.done]
 
     def _client(self, name: str, address: str) -> Any:

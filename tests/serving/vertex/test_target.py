@@ -102,6 +102,11 @@ def test_a_second_version_rises_step_by_step_and_the_old_one_leaves(push, models
     assert standing(push) == ({1: {PREVIOUS}, 2: {CHAMPION}}, {2: 100})
 
 
+def test_what_is_not_there_yet_may_have_no_operations_to_list(push, vertex):
+    vertex.faults.append(Fault("ListOperations", "NOT_FOUND", "The Model does not exist", times=2))
+    assert push.target().look().versions == ()
+
+
 def test_the_same_model_again_changes_nothing(push, models, colours, vertex):
     deploy(push, models("first"), colours)
     before = len(vertex.calls)
