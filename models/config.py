@@ -6,6 +6,8 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 IMAGENET: Final = "imagenet"
+# A word and not None, which is left out where a recipe is written for its node, and would come back as the default.
+RANDOM: Final = "none"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -26,19 +28,22 @@ class BackboneSettings(Settings):
     """Which network is fine-tuned and where its weights come from."""
 
     name: str = Field("efficientnet-lite0", description="efficientnet-lite0, or a class of keras.applications by name.")
-    weights: str | None = Field(
+    weights: str = Field(
         IMAGENET, description="imagenet, the path of a .weights.h5 or .pth file, or none for random weights."
     )
     weights_sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="Refuse a weights file that has another SHA-256 sum."
     )
 
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _null_is_random(cls, weights: object) -> object:
+        return RANDOM if weights is None else weights
+
     @field_validator("weights")
     @classmethod
-    def _weights_beside_config(cls, weights: str | None, info: ValidationInfo) -> str | None:
-        if weights in (None, "none"):
-            return None
-        return weights if weights == IMAGENET else str(beside_config(Path(weights), info))
+    def _weights_beside_config(cls, weights: str, info: ValidationInfo) -> str:
+        return weights if weights in (IMAGENET, RANDOM) else str(beside_config(Path(weights), info))
 
 
 class ModelSettings(Settings):

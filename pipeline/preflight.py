@@ -7,7 +7,7 @@ from roadworthy.components.ingest.scan import scan
 from roadworthy.models.backbones import check_backbone_name
 from roadworthy.models.backbones.weights_file import check_weights_file
 from roadworthy.models.compression.recipe import Recipe
-from roadworthy.models.config import IMAGENET, BackboneSettings, TrainedModel
+from roadworthy.models.config import IMAGENET, RANDOM, BackboneSettings, TrainedModel
 from roadworthy.models.keras_file import check_keras_file
 from roadworthy.models.module_file import check_module_file
 from roadworthy.pipeline.config import RunConfig, load_config
@@ -44,7 +44,7 @@ def check_inputs(config: RunConfig, *, told: Told) -> RunConfig:
     Raises:
         RoadworthyError: as `load_checked`.
     """
-    for where, backbone in _backbones(config):
+    for where, backbone in backbones(config):
         try:
             check_backbone_name(backbone.name)
         except ConfigError as error:
@@ -85,7 +85,7 @@ def _bridges_first(recipe: Recipe) -> bool:
     return first.kind in {"prune", "cluster"} or (first.quantize is not None and first.quantize.qat is not None)
 
 
-def _backbones(config: RunConfig) -> Iterator[tuple[str, BackboneSettings]]:
+def backbones(config: RunConfig) -> Iterator[tuple[str, BackboneSettings]]:
     """The backbone that is trained, and the students of recipes, each with its key."""
     if config.trained is None:
         yield "model.backbone", config.model.backbone
@@ -136,7 +136,7 @@ def _check_data(told: Told, config: RunConfig) -> None:
 
 
 def _check_weights(told: Told, where: str, backbone: BackboneSettings) -> None:
-    if backbone.weights in (None, IMAGENET):
+    if backbone.weights in (RANDOM, IMAGENET):
         return
     if not Path(backbone.weights).is_file():
         raise WeightsError(

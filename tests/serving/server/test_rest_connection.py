@@ -68,7 +68,9 @@ def test_a_head_that_is_too_long_is_refused(start, connect, head):
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         connection.sendall(GET + head + (b"\r\n" if head.endswith(b"\n") else b""))
 
-    assert status(answer(connection)) in (431, 400)
+    # What the server has not read when it hangs up may make the network drop its last words.
+    allowed = (431, 400, None) if len(head) > rest_connection.MAX_HEAD_BYTES else (431,)
+    assert status(answer(connection)) in allowed
 
 
 def test_a_head_that_trickles_in_ends_with_a_time_out_whatever_is_sent_meanwhile(start, connect):
