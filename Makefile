@@ -1,7 +1,7 @@
 # Every target sets the machine up first; where that is done it costs nothing.
 PYTHON_BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check infra-check tf-plan test bench-compress bench-serving bench-beam bench-bridge fuzz-serving \
+.PHONY: help setup demo check infra-check tf-plan test bench-compress bench-serving bench-beam bench-bridge fuzz-serving test-beam \
   format lock test-containers golden docs clean tf-apply images images-pin images-push images-sign images-check manifests \
   deploy release retrain promote
 
@@ -77,6 +77,9 @@ bench-beam: setup ## What more processes bring to the data nodes: a table, and r
 
 bench-bridge: setup ## The large networks of keras.applications over the bridge; the others are in make test.
 	$(PYTHON_BIN)/pytest -m large tests/models/bridge
+
+test-beam: setup ## Ingest and statistics on Beam's runners with worker processes, one of them killed.
+	$(PYTHON_BIN)/pytest -m beam tests/components/ingest/test_runners.py
 
 fuzz-serving: setup ## Ten thousand random requests over each transport at a real server; make test sends five hundred.
 	$(PYTHON_BIN)/pytest -m fuzz tests/serving/faults

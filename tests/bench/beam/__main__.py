@@ -15,7 +15,7 @@ from bench.claims import ROOT, Result, Say, at_least, at_most
 
 OUT: Final = ROOT / "runs" / "bench-beam"
 NODE: Final = Path(__file__).with_name("node.py")
-LARGE: Final = 12_000
+LARGE: Final = 6_000
 SMALL: Final = (250, 1_000, 4_000)
 
 
