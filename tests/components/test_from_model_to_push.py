@@ -190,7 +190,7 @@ def test_tfmas_own_result_lies_beside_the_scorecard(first):
 
 def test_the_blessed_variant_is_pushed(first, road):
     pushed = read_pushed(first[0])
-    assert pushed == Pushed(path=road.served / "digits" / "1", version=1)
+    assert pushed == Pushed(path=str(road.served / "digits" / "1"), version=1)
     compressed = first[0].output("Compressor.int8", "model") / "Format-Serving" / "model.tflite"
     assert (pushed.path / "model.tflite").read_bytes() == compressed.read_bytes()
 
