@@ -192,7 +192,7 @@ def test_the_blessed_variant_is_pushed(first, road):
     pushed = read_pushed(first[0])
     assert pushed == Pushed(path=str(road.served / "digits" / "1"), version=1)
     compressed = first[0].output("Compressor.int8", "model") / "Format-Serving" / "model.tflite"
-    assert (pushed.path / "model.tflite").read_bytes() == compressed.read_bytes()
+    assert (road.served / "digits" / "1" / "model.tflite").read_bytes() == compressed.read_bytes()
 
 
 def test_before_the_first_blessing_there_is_no_baseline(first):
