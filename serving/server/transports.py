@@ -56,6 +56,7 @@ class Transports:
         self._listening = listening
         self._incoming = Incoming(max_bytes=_INCOMING_REQUESTS * listening.max_request_bytes)
         self._health = Health() if listening.health else None
+        self._becoming_ready: asyncio.Task[None] | None = None
         self._readiness = Readiness()
         self._metrics = Metrics() if listening.metrics_path else None
         self._observers = Observers([*observers, *([self._metrics] if self._metrics else [])])
@@ -68,11 +69,16 @@ class Transports:
         await self._grpc.start(None if tls is None else tls.ssl_context("h2"))
         if self._rest is not None:
             await self._rest.start(None if tls is None else tls.ssl_context("http/1.1"))
-        self._becoming_ready = asyncio.create_task(self._become_ready())
+        if self._manager.all_available():
+            self._be_ready()
+        else:
+            _LOG.warning("not ready: there is no model yet, or one of them has no version that could be loaded")
+            self._becoming_ready = asyncio.create_task(self._become_ready())
 
     async def stop(self) -> None:
         """Says that it stops, takes no more requests, and waits for those under way."""
-        self._becoming_ready.cancel()
+        if self._becoming_ready is not None:
+            self._becoming_ready.cancel()
         self._readiness.ready = False
         if self._health is not None:
             self._health.not_serving()
@@ -85,10 +91,11 @@ class Transports:
 
     async def _become_ready(self) -> None:
         """A model that is added later, or fails later, doesn't take the others down."""
-        if not self._manager.all_available():
-            _LOG.warning("not ready: there is no model yet, or one of them has no version that could be loaded")
         while not self._manager.all_available():
             await asyncio.sleep(_UNREADY_POLL_S)
+        self._be_ready()
+
+    def _be_ready(self) -> None:
         self._readiness.ready = True
         if self._health is not None:
             self._health.serving()

@@ -1,7 +1,8 @@
-"""HTTP/2 as gRPC's own clients speak it, and as nobody should: over a real server without a model."""
+"""HTTP/2 as gRPC's own clients speak it, and as nobody should: over a real server."""
 
 import asyncio
 import gzip
+import shutil
 import socket
 import threading
 import time
@@ -27,9 +28,17 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def root(tmp_path_factory, exported):
+    """A root with a model that is asked nothing; without one the server would not call itself ready."""
+    made = tmp_path_factory.mktemp("models")
+    shutil.copytree(exported["litert"], made / "small" / "1")
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(root):
     listening = Listening(grpc_port=0, rest_port=None, health=True)
-    with ModelServer(Manager.of_root(tmp_path_factory.mktemp("empty")), listening) as started:
+    with ModelServer(Manager.of_root(root), listening) as started:
         yield started
 
 
@@ -123,9 +132,9 @@ def test_a_method_that_is_not_there_is_unimplemented(channel):
     assert refusal(channel.unary_unary("/a.B/C")) == ("UNIMPLEMENTED", "Method not found!")
 
 
-def test_health_is_watched_until_the_server_stops(tmp_path):
+def test_health_is_watched_until_the_server_stops(root):
     seen = []
-    with ModelServer(Manager.of_root(tmp_path), Listening(grpc_port=0, rest_port=None, health=True)) as server:
+    with ModelServer(Manager.of_root(root), Listening(grpc_port=0, rest_port=None, health=True)) as server:
         channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}")
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="ModelService"))
         seen.append(next(watch).status)
