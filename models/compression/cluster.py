@@ -44,13 +44,13 @@ def cluster(model: keras.Model, settings: Cluster, bench: Bench) -> Made:
     """
     twin = tf_keras_twin(model, bench.images)
     pruned = bench.has("prune")
-    chosen = choose(twin, settings, why_not=lambda layer: why_not(layer, settings), doing="clustering")
+    chosen = choose(twin, settings, why_not=lambda layer: why_not(layer, settings, pruned=pruned), doing="clustering")
     before = {layer.name: kernel_of(layer).copy() for layer in chosen.layers}
     # TF-MOT keeps the zeros of the layers it clusters alone.
     others = {path: zeros for path, zeros in find_zeros(model, bench.earlier).items() if path not in before}
     wrapped = fine_tune_wrapped(
         twin,
-        lambda layer: _wrap(layer, settings, preserve_sparsity=pruned),
+        lambda layer: _wrap(layer, settings, preserve_sparsity=pruned, seed=bench.images.seed),
         settings,
         bench.images,
         chosen=chosen,
@@ -64,16 +64,17 @@ def cluster(model: keras.Model, settings: Cluster, bench: Bench) -> Made:
     return Made(model, skipped=chosen.skipped, notes=(_told(settings, kernels=len(before), pruned=pruned),))
 
 
-def why_not(layer: tf_keras.layers.Layer, settings: Cluster) -> str | None:
-    """Why a layer's kernel is not clustered; None if it can be."""
+def why_not(layer: tf_keras.layers.Layer, settings: Cluster, *, pruned: bool) -> str | None:
+    """Why a layer's kernel, whose zeros count for nothing if it was pruned, is not clustered; None if it can be."""
     if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
         return "a depthwise kernel has few weights: clustering them costs accuracy and saves next to nothing"
     # Subclasses are other layers.
     if type(layer) not in CLUSTERED_LAYERS:
         return f"{type(layer).__name__} has no kernel that is clustered"
-    weights = _weights_to_share(layer, settings)
+    weights = _weights_to_share(layer, settings, pruned=pruned)
     if weights <= settings.clusters:
-        return f"its {weights} weights are no more than the {settings.clusters} clusters"
+        which = "weights that are not zero" if pruned else "weights"
+        return f"its {weights} {which} are no more than the {settings.clusters} clusters"
     return None
 
 
@@ -105,23 +106,29 @@ def _told(settings: Cluster, *, kernels: int, pruned: bool) -> str:
     return f"{kernels} kernels hold at most {settings.clusters} values{zero} {each}."
 
 
-def _weights_to_share(layer: tf_keras.layers.Layer, settings: Cluster) -> int:
-    weights = int(np.prod(layer.kernel.shape))
+def _weights_to_share(layer: tf_keras.layers.Layer, settings: Cluster, *, pruned: bool) -> int:
+    """How many weights share the values, in the channel that has most of them."""
+    kernel = kernel_of(layer)
+    counted = kernel != 0 if pruned else np.ones_like(kernel, dtype=bool)
     own = settings.per_channel and isinstance(layer, tf_keras.layers.Conv2D)
-    return weights // layer.kernel.shape[-1] if own else weights
+    return int(counted.reshape(-1, kernel.shape[-1]).sum(axis=0).max() if own else counted.sum())
 
 
-def _wrap(layer: tf_keras.layers.Layer, settings: Cluster, *, preserve_sparsity: bool) -> tf_keras.layers.Layer:
-    """TF-MOT's wrapper of one layer; its own function leaves out convolutions without a bias, by channel."""
+def _wrap(
+    layer: tf_keras.layers.Layer, settings: Cluster, *, preserve_sparsity: bool, seed: int
+) -> tf_keras.layers.Layer:
+    """The wrapper of one layer: TF-MOT's, whose own function leaves out convolutions without a bias; or ours of it."""
     inits = load_tf_mot().clustering.keras.CentroidInitialization
+    if settings.per_channel and isinstance(layer, tf_keras.layers.Conv2D):
+        from roadworthy.models.compression.cluster_by_channel import ClusterByChannel
+
+        return ClusterByChannel(
+            layer, settings.clusters, init=settings.init, preserve_sparsity=preserve_sparsity, seed=seed
+        )
     from tensorflow_model_optimization.python.core.clustering.keras.cluster_wrapper import ClusterWeights
 
     return ClusterWeights(
-        layer,
-        settings.clusters,
-        getattr(inits, _INITS[settings.init]),
-        preserve_sparsity=preserve_sparsity,
-        cluster_per_channel=settings.per_channel,
+        layer, settings.clusters, getattr(inits, _INITS[settings.init]), preserve_sparsity=preserve_sparsity
     )
 
 

@@ -3,6 +3,8 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+import tf_keras
 
 from contracts.recipe import LABELS, SIDE
 from roadworthy.models.bridge.graph import leaves
@@ -10,6 +12,7 @@ from roadworthy.models.compression.cluster import check_kernel, cluster
 from roadworthy.models.compression.made import Bench
 from roadworthy.models.compression.prune import prune
 from roadworthy.models.compression.recipe import Cluster, Prune, Step
+from roadworthy.models.compression.tf_mot import load_tf_mot
 from roadworthy.models.compression.training_images import TrainingImages
 from roadworthy.models.export import KERAS_FILE, load_keras, save_keras
 from roadworthy.serving.contract import ModelCard
@@ -82,6 +85,34 @@ def test_zeros_of_layers_that_are_not_clustered_stay_zero_too(pruned, after_prun
         assert np.any(kernel != before[path])
 
 
+@pytest.mark.parametrize("init", INITS)
+def test_a_channel_with_fewer_weights_left_than_clusters_or_none_is_no_obstacle(pruned, after_prune, init):
+    stem = leaves(pruned)["backbone/stem/conv"]
+    sparse = stem.kernel.numpy()
+    sparse[..., 0] = 0
+    sparse[..., 1].flat[1:] = 0
+    stem.kernel.assign(sparse)
+
+    made = cluster(pruned, Cluster(clusters=4, init=init, per_channel=True), after_prune)
+
+    assert np.all(kernels(made.model)["backbone/stem/conv"][sparse == 0] == 0)
+
+
+def test_by_channel_the_graph_does_not_grow_with_the_channels():
+    load_tf_mot()
+    from roadworthy.models.compression.cluster_by_channel import ClusterByChannel
+
+    def operations(channels: int) -> int:
+        layer = tf_keras.layers.Conv2D(channels, 3)
+        layer.build([None, 8, 8, 4])
+        wrapped = ClusterByChannel(layer, 4, init="linear", preserve_sparsity=True, seed=1)
+        wrapped.build(tf.TensorShape([None, 8, 8, 4]))
+        traced = tf.function(wrapped.call).get_concrete_function(tf.TensorSpec([None, 8, 8, 4]))
+        return len(traced.graph.get_operations())
+
+    assert operations(64) == operations(8)
+
+
 def test_clusters_survive_the_keras_file_bit_for_bit(parent, bench, tmp_path):
     made = cluster(parent, Cluster(clusters=8), bench)
     save_keras(made.model, tmp_path / "model.keras")
@@ -96,6 +127,20 @@ def test_what_is_left_alone_is_listed_with_the_reason(parent, bench):
     assert reasons["scores"] == "its 32 weights are no more than the 64 clusters"
     assert reasons["backbone/stem/conv"] == "the recipe's layers and skip leave it out"
     assert made.notes == ("1 kernels hold at most 64 values each.",)
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_a_layer_with_no_more_weights_left_than_clusters_is_left_alone(pruned, after_prune, init):
+    scores = leaves(pruned)["scores"]
+    sparse = np.zeros(scores.kernel.shape, dtype=np.float32)
+    sparse.flat[:3] = (1, -1, 0.5)
+    scores.kernel.assign(sparse)
+
+    made = cluster(pruned, Cluster(clusters=4, init=init), after_prune)
+
+    reasons = {one.layer: one.reason for one in made.skipped}
+    assert reasons["scores"] == "its 3 weights that are not zero are no more than the 4 clusters"
+    assert np.all(kernels(made.model)["scores"][sparse == 0] == 0)
 
 
 def test_a_kernel_with_more_values_or_fewer_zeros_is_named():
