@@ -13,10 +13,10 @@ A LiteRT file holds only the network: input float32[batch, height, width, channe
 comes before it (decode, resize) and after it (label) is then the server's work, with the same results.
 """
 
+import json
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Final, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Final
 
 from roadworthy.serving.errors import ServeError
 
@@ -49,23 +49,57 @@ LUMA: Final = (0.299, 0.587, 0.114)
 MAX_IMAGE_PIXELS: Final = 50_000_000
 
 
-class ModelCard(BaseModel):
-    """What a server or a measurement has to know of an exported model, beside its graph."""
+_GREY: Final = 1
+_RGB: Final = 3
+_FEWEST_LABELS: Final = 2
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: str = "image-classification"
-    labels: tuple[str, ...] = Field(min_length=2)
-    image_height: int = Field(gt=0)
-    image_width: int = Field(gt=0)
-    image_channels: Literal[1, 3] = Field(3, description="3 for RGB, 1 for grey.")
+@dataclass(frozen=True)
+class ModelCard:
+    """What a server or a measurement has to know of an exported model, beside its graph.
+
+    A plain class, since a server that starts in under a second has no time to import pydantic.
+
+    Attributes:
+        labels: names of the classes in the order of the scores, two at least.
+        image_height: in pixels.
+        image_width: in pixels.
+        image_channels: 3 for RGB, 1 for grey.
+        variant: name of the recipe.
+        task: what the model is for.
+    """
+
+    labels: tuple[str, ...]
+    image_height: int
+    image_width: int
+    image_channels: int = _RGB
     variant: str = "parent"
+    task: str = "image-classification"
+
+    def __post_init__(self) -> None:
+        """Checks every value.
+
+        Raises:
+            ValueError: naming the first that is none of its kind.
+        """
+        texts = isinstance(self.labels, tuple) and all(isinstance(label, str) for label in self.labels)
+        rules = {
+            "labels": (texts and len(self.labels) >= _FEWEST_LABELS, "two strings or more"),
+            "image_height": (_is_size(self.image_height), "a whole number above zero"),
+            "image_width": (_is_size(self.image_width), "a whole number above zero"),
+            "image_channels": (_is_size(self.image_channels) and self.image_channels in {_GREY, _RGB}, "1 or 3"),
+            "variant": (isinstance(self.variant, str), "a string"),
+            "task": (isinstance(self.task, str), "a string"),
+        }
+        for name, (holds, kind) in rules.items():
+            if not holds:
+                raise ValueError(f"{name} must be {kind}, not {getattr(self, name)!r}")
 
     def write(self, version_dir: Path) -> None:
         """Writes the card below an exported model's folder, replacing any that is there."""
         path = version_dir / CARD_PATH
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=2) + "\n")
+        path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, version_dir: Path) -> "ModelCard":
@@ -76,9 +110,28 @@ class ModelCard(BaseModel):
         """
         path = version_dir / CARD_PATH
         try:
-            return cls.model_validate_json(path.read_text())
+            return cls(**_card_fields(json.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError) as error:
             raise ServeError(f"{path} must be a model card written by Roadworthy. Received: {error}") from error
+
+
+def _card_fields(written: object) -> dict[str, Any]:
+    """The values of a card as its file has them.
+
+    Raises:
+        ValueError: it is no object, or lacks a field, or has one too many.
+    """
+    names = {field.name for field in fields(ModelCard)}
+    needed = {"labels", "image_height", "image_width"}
+    if not isinstance(written, dict) or not needed <= set(written) <= names:
+        received = sorted(written) if isinstance(written, dict) else written
+        raise ValueError(f"must be an object with {sorted(needed)} and of {sorted(names)} no others, not {received}")
+    labels = written["labels"]
+    return {**written, "labels": tuple(labels) if isinstance(labels, list) else labels}
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def is_litert(content: bytes) -> bool:

@@ -30,7 +30,7 @@ def start_centroids(rows: np.ndarray, clusters: int, *, init: str, keep_zeros: b
 
 
 def _kmeans_plus_plus(rows: np.ndarray, taken: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:
-    """Arthur and Vassilvitskii 2007: each next one is a weight, likelier by the square of its distance to the others."""
+    """Arthur and Vassilvitskii 2007: each next one is a weight, likelier the further from the others."""
     chosen = [_draw(rows, taken.astype(float), rng)]
     odds = taken * np.square(rows - chosen[0][:, None])
     while len(chosen) < clusters:

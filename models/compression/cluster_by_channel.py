@@ -1,8 +1,8 @@
 """TF-MOT's clustering wrapper for convolutions whose output channels have centroids of their own.
 
-TF-MOT has such a mode, which builds some ten operations for every channel: a network like MobileNetV2 takes it a quarter
-of an hour to trace. It also stops at a pruned channel with fewer weights than clusters. Here a layer's channels are one
-operation, and TF-MOT trains and strips the wrapper as its own.
+TF-MOT has such a mode, which builds some ten operations for every channel, of which networks have thousands. It also
+stops at a pruned channel with fewer weights than clusters. Here the channels of a layer are one operation, and TF-MOT
+trains and strips the wrapper as one of its own.
 """
 
 import numpy as np

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -83,7 +84,7 @@ def take_step(
     save_keras(made.model, out_dir / KERAS_FILE)
     write_records((*read_records(model_dir), record), out_dir)
     if variant is not None:
-        _export(made, _card_of(made.model, card).model_copy(update={"variant": variant}), out_dir)
+        _export(made, replace(_card_of(made.model, card), variant=variant), out_dir)
 
 
 def compress(
@@ -138,7 +139,7 @@ def compress(
 def _card_of(model: keras.Model, card: ModelCard) -> ModelCard:
     """The card with the model's own image size, which a step may have changed."""
     _, height, width, _ = model.input_shape
-    return card.model_copy(update={"image_height": height, "image_width": width})
+    return replace(card, image_height=height, image_width=width)
 
 
 def _export(made: Made, card: ModelCard, out_dir: Path) -> None:

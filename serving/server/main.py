@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -52,11 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in _WITHOUT_EFFECT:
         if getattr(given, name) is not None:
             _say(f"roadworthy-model-server: --{name} has no effect here.")
+    # What is made while it starts are modules and models, which stay: to look for garbage among them takes time only.
+    gc.disable()
     try:
         serve(given)
     except RoadworthyError as error:
         _say(f"roadworthy-model-server: {error}")
         return 2
+    finally:
+        gc.enable()
     return 0
 
 

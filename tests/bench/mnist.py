@@ -7,7 +7,7 @@ https://www.tensorflow.org/model_optimization/guide.
 import gzip
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -183,9 +183,7 @@ def plain_files(parent: keras.Model, files: list[str], out: Path, *, say: Callab
             made[technique] = out / technique
             converter = tf.lite.TFLiteConverter.from_keras_model(on_pixels(model))
             converter.optimizations = optimizations
-            export_litert(
-                converter.convert(), CARD.model_copy(update={"variant": f"plain-{technique}"}), out / technique
-            )
+            export_litert(converter.convert(), replace(CARD, variant=f"plain-{technique}"), out / technique)
     return made
 
 

@@ -1,5 +1,6 @@
 """A model of a few hundred bytes on its way to the local Vertex AI: settings, version folders, images."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from contracts.mean_colour import CARD, write_mean_colour
@@ -27,7 +28,7 @@ def write_colours(folder: Path, *, mixed_up: bool = False) -> Path:
     if not folder.exists():
         write_mean_colour(folder)
         labels = CARD.labels[::-1] if mixed_up else CARD.labels
-        CARD.model_copy(update={"variant": folder.name, "labels": labels}).write(folder)
+        replace(CARD, variant=folder.name, labels=labels).write(folder)
     return folder
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -107,7 +108,7 @@ def test_a_network_that_can_not_take_so_few_pixels_is_refused():
 
 
 def test_a_student_of_grey_images_sees_them_in_three_channels(bench):
-    student = build_student(STUDENT, bench.card.model_copy(update={"image_channels": 1}))
+    student = build_student(STUDENT, replace(bench.card, image_channels=1))
 
     assert student.input_shape == (None, STUDENT.image_size, STUDENT.image_size, 1)
     np.testing.assert_allclose(np.sum(student(np.zeros((2, *student.input_shape[1:]))), axis=1), 1, atol=1e-5)

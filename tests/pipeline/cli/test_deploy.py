@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -42,7 +43,7 @@ def command(tmp_path, vertex, monkeypatch):
         image[..., channel] = 255
         (tmp_path / "held" / f"{channel}.png").write_bytes(encode(image))
     for name in ("first", "second"):
-        CARD.model_copy(update={"variant": name}).write(write_mean_colour(tmp_path / name))
+        replace(CARD, variant=name).write(write_mean_colour(tmp_path / name))
 
     monkeypatch.chdir(tmp_path)
     return functools.partial(CliRunner().invoke, cli)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -47,7 +48,7 @@ def models(tmp_path):
         folder = tmp_path / "models" / name
         if not folder.exists():
             labels = CARD.labels[::-1] if mixed_up else CARD.labels
-            CARD.model_copy(update={"variant": name, "labels": labels}).write(write_mean_colour(folder))
+            replace(CARD, variant=name, labels=labels).write(write_mean_colour(folder))
         return folder
 
     return write

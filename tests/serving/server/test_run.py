@@ -1,6 +1,7 @@
 """The server as a whole, over real ports, while its models change and when it is told to stop."""
 
 import base64
+import gc
 import json
 import shutil
 import signal
@@ -106,6 +107,23 @@ def test_a_second_server_cannot_share_the_ports_of_the_first(server, model_root)
 def test_a_host_beyond_loopback_is_refused(model_root):
     with pytest.raises(ServeError, match="--insecure"):
         run_server(Manager.of_root(model_root), Listening(host="0.0.0.0"))  # noqa: S104 refused here
+
+
+def test_once_it_answers_what_was_loaded_is_no_garbage_to_look_through(model_root):
+    spared = []
+
+    def ready(_grpc, _rest):
+        spared.append(gc.get_freeze_count())
+        signal.raise_signal(signal.SIGTERM)
+
+    gc.disable()
+    try:
+        run_server(Manager.of_root(model_root), Listening(grpc_port=0, rest_port=0), on_ready=ready)
+        assert gc.isenabled()
+        assert spared[0] > 10_000
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 @pytest.fixture
