@@ -1,20 +1,17 @@
 """The same images come to the same files on every runner, and a worker that is killed ends the run, not the machine."""
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from google.protobuf import json_format
 from PIL import Image
-from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.components.statistics_gen.executor import Executor as StatisticsExecutor
 from tfx.types import standard_artifacts
 
 from contracts.beam_workers import IN_PROCESS, TWO_PROCESSES, kill_when, portable_runner, worker_processes
+from contracts.data_artifacts import differing_figures, differing_files
 from roadworthy.components.data_check.statistics import image_statistics
 from roadworthy.components.ingest import shards
 from roadworthy.components.ingest.component import ImageFolderExampleGen
@@ -75,40 +72,10 @@ def statistics(examples: standard_artifacts.Examples, uri: Path, options: list[s
     executor.Do({"examples": [examples]}, {"statistics": [written]}, properties)
 
 
-def files_of(examples: Path) -> dict[str, str]:
-    """What is in an Examples artifact: SHA-256 by path."""
-    files = [path for path in examples.rglob("*") if path.is_file()]
-    return {str(path.relative_to(examples)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def figures_of(statistics: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    """What is in a statistics artifact, names and counts apart from means, each by its path in the message."""
-    figures: dict[str, Any] = {}
-    for path in sorted(statistics.glob("Split-*/FeatureStats.pb")):
-        message = statistics_pb2.DatasetFeatureStatisticsList.FromString(path.read_bytes())
-        (dataset,) = message.datasets
-        features = sorted(dataset.features, key=lambda feature: feature.path.step[0])
-        for feature in features:
-            figures |= flat(json_format.MessageToDict(feature), f"{path.parent.name}/{feature.path.step[0]}")
-        figures[f"{path.parent.name}/examples"] = dataset.num_examples
-    means = {path: value for path, value in figures.items() if isinstance(value, float)}
-    return {path: value for path, value in figures.items() if path not in means}, means
-
-
-def flat(value: Any, path: str) -> dict[str, Any]:
-    if isinstance(value, dict | list):
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        return {key: found for name, part in pairs for key, found in flat(part, f"{path}.{name}").items()}
-    return {path: value}
-
-
 def check_same(root: Path, expected: Path) -> None:
     """The examples to the byte; of the statistics every figure, up to the order in which means were added up."""
-    assert files_of(root / "examples") == files_of(expected / "examples")
-    counts, means = figures_of(root / "statistics")
-    expected_counts, expected_means = figures_of(expected / "statistics")
-    assert counts == expected_counts
-    assert means == pytest.approx(expected_means, rel=1e-9)
+    assert differing_files(root / "examples", expected / "examples") == []
+    assert differing_figures(root / "statistics", expected / "statistics") == []
 
 
 @pytest.fixture(scope="module")
@@ -163,4 +130,4 @@ def test_a_killed_worker_fails_the_node_and_the_next_run_writes_what_it_would_ha
         # What is left of the attempt is in the way of nothing, though TFX gives the next one a folder of its own.
         again = ingest(large_photos, tmp_path / "killed", options)
 
-    assert files_of(Path(again.uri)) == files_of(Path(expected.uri))
+    assert differing_files(Path(again.uri), Path(expected.uri)) == []
