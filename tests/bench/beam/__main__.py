@@ -35,7 +35,7 @@ def large(say: Say) -> Result:
     ]
     differing = sum(row["differing"] for row in rows)
     held.append(at_most("files of examples and figures of statistics that differ for two processes", differing, 0))
-    return {"rows": rows, "held": claims}
+    return {"rows": rows, "claims": held}
 
 
 def small(say: Say) -> Result:
