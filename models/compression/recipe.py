@@ -115,7 +115,7 @@ class Distill(TrainingStep):
     )
     temperature: float = Field(3.0, gt=0, le=100, description="Softens both sides' answers.")
     label_weight: float = Field(0.3, ge=0, le=1, description="Weight of the true labels; the rest is the teacher's.")
-    feature_weight: float = Field(0.0, ge=0, description="Weight of the pooled features' mean squared difference.")
+    feature_weight: float = Field(0.0, ge=0, description="Weight of how differently both see images alike.")
 
     @model_validator(mode="after")
     def _one_size(self) -> "Distill":
