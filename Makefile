@@ -62,9 +62,9 @@ promote: setup ## Takes the challenger that a config deployed to all of the traf
 	$(PYTHON_BIN)/roadworthy promote "$(CONFIG)"
 
 test: setup ## Every test, real servers and one small end-to-end run among them.
-	@# What trains and converts is spread over two processes; what looks at the clock has the machine to itself.
-	$(PYTHON_BIN)/pytest -n 2 --dist loadfile tests/e2e tests/models tests/components
-	$(PYTHON_BIN)/pytest --ignore tests/e2e --ignore tests/models --ignore tests/components
+	@# What computes is spread over two processes; servers, whose tests look at the clock, have the machine to themselves.
+	$(PYTHON_BIN)/pytest -n 2 --dist loadfile tests/e2e tests/models tests/components tests/pipeline tests/infra tests/contracts
+	$(PYTHON_BIN)/pytest $(addprefix --ignore tests/,e2e models components pipeline infra contracts)
 
 bench-compress: setup ## Compression's claims on real data: a table, and runs/bench-compress/bench.json.
 	@PYTHONPATH=tests $(PYTHON_BIN)/python -m bench.compress --fresh
