@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import keras
 
+from roadworthy.models.bridge.graph import leaves, run
 from roadworthy.models.classifier import build_classifier
 from roadworthy.models.compression.made import Bench, Made
 from roadworthy.models.compression.rebuild import behind
@@ -18,6 +19,7 @@ from roadworthy.serving.errors import ModelError
 
 # Above the smallest float32, below any score that matters: it keeps the logarithm of a saturated softmax finite.
 _LEAST_SCORE: Final = 1e-30
+_FEATURES: Final = "distilled_features"
 
 
 def distill(model: keras.Model, settings: Distill, bench: Bench) -> Made:
@@ -34,7 +36,7 @@ def distill(model: keras.Model, settings: Distill, bench: Bench) -> Made:
     Raises:
         ConfigError: the student's backbone is unknown.
         WeightsError: the student's weights can't be read.
-        ModelError: features are asked for of a model whose last layer's input can't be told, or the model can't take
+        ModelError: features are asked for of a model that has none, see `with_features`; or the model can't take
             images of the size that the settings ask for.
         DataError: the training split is empty.
 
@@ -98,12 +100,54 @@ def _seeing(model: keras.Model, height: int, width: int) -> keras.Model:
 
 
 def _distiller(teacher: keras.Model, student: keras.Model, settings: Distill) -> keras.distillation.Distiller:
+    # By its name, which is the default, Keras 3.15 takes the divergence of the logits themselves: always 0.
+    divergence = keras.losses.KLDivergence()
+    losses = [keras.distillation.LogitsDistillation(temperature=settings.temperature, loss=divergence)]
+    weights = [1.0]
+    if settings.feature_weight:
+        teacher, student = with_features(teacher), with_features(student)
+        losses.append(
+            keras.distillation.FeatureDistillation(
+                loss=similarity_difference, teacher_layer_name=_FEATURES, student_layer_name=_FEATURES
+            )
+        )
+        weights.append(settings.feature_weight)
     return keras.distillation.Distiller(
         teacher=with_logits(teacher),
         student=with_logits(student),
-        distillation_losses=_losses(teacher, student, settings),
-        distillation_loss_weights=[1.0, settings.feature_weight] if settings.feature_weight else [1.0],
+        distillation_losses=losses,
+        distillation_loss_weights=weights,
         student_loss_weight=settings.label_weight,
+    )
+
+
+def with_features(model: keras.Model) -> keras.Model:
+    """The same layers, with a mark on what the last one that has weights sees; models nested in it are opened.
+
+    Raises:
+        ModelError: no layer has weights, or the last one that has sees several tensors, or is called several times, or
+            layers of nested models have the same name.
+    """
+    head = next((leaf for leaf in reversed(leaves(model).values()) if getattr(leaf, "weights", None)), None)
+    mark = keras.layers.Identity(name=_FEATURES)
+    seen: list[Any] = []
+
+    def apply(operation: keras.Operation, *args: Any, **kwargs: Any) -> Any:
+        if operation is head:
+            seen.append(args[0])
+            args = (mark(args[0]), *args[1:])
+        return operation(*args, **kwargs)
+
+    try:
+        opened = keras.Model(model.inputs[0], run(model, model.inputs[0], apply=apply), name=model.name)
+        if len(seen) == 1 and isinstance(seen[0], keras.KerasTensor):
+            return opened
+        why = f"one that is called {len(seen)} times" if len(seen) > 1 else "none" if not seen else "one that sees more"
+    except ValueError as error:
+        why = str(error).split("\n", 1)[0]
+    raise ModelError(
+        f"A model whose features are distilled must have a last layer with weights that sees one tensor once. "
+        f"Received: {why} in {model.name!r}. Set feature_weight to 0."
     )
 
 
@@ -130,33 +174,6 @@ def similarity_difference(teacher: Any, student: Any) -> Any:
 def _similarities(features: Any) -> Any:
     rows = keras.ops.reshape(features, (keras.ops.shape(features)[0], -1))
     return keras.ops.normalize(keras.ops.matmul(rows, keras.ops.transpose(rows)), axis=1)
-
-
-def _losses(
-    teacher: keras.Model, student: keras.Model, settings: Distill
-) -> list[keras.distillation.LogitsDistillation | keras.distillation.FeatureDistillation]:
-    # By its name, which is the default, Keras 3.15 takes the divergence of the logits themselves: always 0.
-    divergence = keras.losses.KLDivergence()
-    answers = keras.distillation.LogitsDistillation(temperature=settings.temperature, loss=divergence)
-    if not settings.feature_weight:
-        return [answers]
-    features = keras.distillation.FeatureDistillation(
-        loss=similarity_difference,
-        teacher_layer_name=_feature_layer(teacher),
-        student_layer_name=_feature_layer(student),
-    )
-    return [answers, features]
-
-
-def _feature_layer(model: keras.Model) -> str:
-    """The name of the layer that feeds the model's last one."""
-    feeding = getattr(model.layers[-1].input, "_keras_history", None)
-    if feeding is None or feeding.operation not in model.layers:
-        raise ModelError(
-            f"The last layer of a model must have one input for its features to be distilled. "
-            f"Received: {model.layers[-1].name!r} of {model.name!r}. Set feature_weight to 0."
-        )
-    return str(feeding.operation.name)
 
 
 def _fit(distiller: keras.distillation.Distiller, settings: Distill, images: TrainingImages) -> None:

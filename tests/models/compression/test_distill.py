@@ -11,6 +11,7 @@ from roadworthy.models.compression.distill import (
     distill,
     resized,
     similarity_difference,
+    with_features,
     with_logits,
 )
 from roadworthy.models.compression.recipe import Distill
@@ -129,14 +130,47 @@ def test_similarity_is_that_of_the_batch_whatever_the_width():
     assert float(similarity_difference(narrow, rng.normal(size=(4, 3)).astype(np.float32))) > 1e-3
 
 
-def test_features_of_a_model_without_a_head_of_its_own_are_refused(bench):
-    image = keras.Input((SIDE, SIDE, 3))
-    pooled = keras.layers.GlobalAveragePooling2D()
-    two = keras.layers.Average()([pooled(image), pooled(image)])
-    model = keras.Model(image, two)
+def nested(*, logits: bool) -> keras.Model:
+    """A classifier whose head is two models deep, as a file from elsewhere is once it is adopted."""
+    tile, seen = keras.Input((SIDE, SIDE, 3)), keras.Input((SIDE, SIDE, 3))
+    head = keras.layers.Dense(2, activation=None if logits else "softmax", name="head")
+    inner = keras.Model(seen, head(keras.layers.GlobalAveragePooling2D(name="pooled")(seen)), name="inner")
+    scores = keras.Sequential([keras.Input((SIDE, SIDE, 3)), inner], name="outer")(tile)
+    return keras.Model(tile, keras.layers.Softmax(name="scores")(scores) if logits else scores)
 
-    with pytest.raises(ModelError, match=r"must have one input.*average.*feature_weight"):
-        distill(model, Distill(feature_weight=1), bench)
+
+@pytest.mark.parametrize("logits", [False, True])
+def test_features_are_what_the_last_weights_see_however_deep_they_are(bench, logits):
+    model = nested(logits=logits)
+    batch = batch_of(bench.images)
+
+    opened = with_features(model)
+
+    features = keras.Model(opened.inputs, opened.get_layer("distilled_features").output)
+    np.testing.assert_allclose(features(batch), np.mean(batch, axis=(1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(opened(batch), model(batch), atol=1e-6)
+    assert opened.get_layer("head").kernel is model.weights[0]
+
+
+def test_the_features_of_nested_models_are_learned_from(bench):
+    student, teacher = nested(logits=True), nested(logits=False)
+    before = disagreement(student, teacher, bench.images)
+    settings = Distill(epochs=4, learning_rate=1e-2, label_weight=0, feature_weight=1)
+
+    made = distill(student, settings, dataclasses.replace(bench, teacher=lambda: teacher))
+
+    assert disagreement(made.model, teacher, bench.images) < before
+
+
+def test_features_of_a_model_without_weights_or_with_a_head_used_twice_are_refused():
+    image = keras.Input((SIDE, SIDE, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(image)
+    head = keras.layers.Dense(3)
+    twice = keras.layers.Average()([head(pooled), head(head(pooled))])
+    with pytest.raises(ModelError, match=r"last layer with weights that sees one tensor once.*none.*feature_weight"):
+        with_features(keras.Model(image, pooled))
+    with pytest.raises(ModelError, match=r"sees one tensor once.*called 3 times.*feature_weight"):
+        with_features(keras.Model(image, twice))
 
 
 def test_an_empty_split_is_named(parent, bench, no_images):
