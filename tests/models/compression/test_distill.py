@@ -19,7 +19,7 @@ from roadworthy.models.config import BackboneSettings, ModelSettings
 from roadworthy.serving.errors import DataError, ModelError
 
 SMALL = 12
-STUDENT = ModelSettings(backbone=BackboneSettings(name="MobileNetV2", weights=None), image_size=32, dropout=0)
+STUDENT = ModelSettings(backbone=BackboneSettings(name="MobileNet", weights=None), image_size=32, dropout=0)
 
 
 def batch_of(images) -> np.ndarray:
