@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from roadworthy.serving.contract import (
     EXAMPLES_INPUT,
@@ -20,6 +19,7 @@ from roadworthy.serving.contract import (
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.images import DEFAULT_LIMITS, ImageLimits, resize, to_grey
 from roadworthy.serving.servables.base import Signature, TensorSpec, check_inputs, find_signature
+from roadworthy.serving.servables.blas import one_blas_thread
 from roadworthy.serving.servables.image_requests import check_headers, decode, encoded_images
 from roadworthy.serving.servables.interpreters import InterpreterPool
 from roadworthy.serving.servables.litert_borders import dequantize, has_numbers, quantize
@@ -47,8 +47,7 @@ class LiteRTServable:
         Raises:
             ServeError: the file or the card is missing or broken, or they don't fit each other.
         """
-        # Resizing is products of small matrices; threads for those would only fight over the cores with the network's.
-        threadpool_limits(limits=1, user_api="blas")
+        one_blas_thread()
         path = version_dir / LITERT_FILE
         self.card = ModelCard.read(version_dir)
         self._limits = limits

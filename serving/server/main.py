@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from roadworthy.serving.errors import RoadworthyError, ServeError
+from roadworthy.serving.servables.blas import one_blas_thread
 
 if TYPE_CHECKING:
     from roadworthy.serving.servables.base import Servable
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(f"roadworthy-model-server: --{name} has no effect here.")
     # What is made while it starts are modules and models, which stay: to look for garbage among them takes time only.
     gc.disable()
+    one_blas_thread()
     try:
         serve(given)
     except RoadworthyError as error:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from roadworthy.serving.json_tensors import write_json
+from roadworthy.serving.server.uvicorn_parts import HttpToolsProtocol
 
 # A status, headers beside the type and the length, and a body of JSON.
 Reply = tuple[int, Sequence[tuple[bytes, bytes]], bytes]

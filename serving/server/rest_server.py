@@ -6,11 +6,10 @@ import socket
 import ssl
 from typing import Final
 
-import uvicorn
-
 from roadworthy.serving.server.listening import MAX_CONNECTIONS
 from roadworthy.serving.server.rest_app import Application
 from roadworthy.serving.server.rest_connection import AnswerAtOnce, RestConnection
+from roadworthy.serving.server.uvicorn_parts import Config, Server
 
 _LOOK_S: Final = 0.005
 _LOOK_AFTER_EVERY_S: Final = 2.0
@@ -41,7 +40,7 @@ class RestServer:
         """
         self._socket = bound
         self._timeout_s = timeout_s
-        self._config = uvicorn.Config(
+        self._config = Config(
             app,  # type: ignore[arg-type]
             http=functools.partial(  # type: ignore[arg-type]
                 RestConnection, max_connections=max_connections, answer_at_once=answer_at_once
@@ -54,7 +53,7 @@ class RestServer:
             proxy_headers=False,
             timeout_graceful_shutdown=drain_s,  # type: ignore[arg-type]
         )
-        self._server = uvicorn.Server(self._config)
+        self._server = Server(self._config)
         self._serving: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
 
