@@ -59,7 +59,8 @@ def _density(rows: np.ndarray, taken: np.ndarray, clusters: int, _: np.random.Ge
 
 def _random(rows: np.ndarray, taken: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:
     low, high = _range(rows, taken)
-    return low[:, None] + (high - low)[:, None] * rng.random((len(rows), clusters))
+    drawn: np.ndarray = low[:, None] + (high - low)[:, None] * rng.random((len(rows), clusters))
+    return drawn
 
 
 def _range(rows: np.ndarray, taken: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
