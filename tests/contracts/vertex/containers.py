@@ -8,7 +8,6 @@ SavedModel answers as it would, and a LiteRT file is refused, as they would.
 import contextlib
 import http.client
 import shutil
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from google.cloud import aiplatform_v1 as v1
 
 from contracts.gcs.server import Gcs
+from contracts.ports import free_port
 from contracts.vertex.rules import Refused
 from roadworthy.serving.contract import SAVED_MODEL_FILE
 from roadworthy.serving.errors import RoadworthyError
@@ -67,7 +67,7 @@ class Containers:
         spec = model.container_spec
         environment = {variable.name: variable.value for variable in spec.env} | {
             "AIP_MODE": "PREDICTION",
-            "AIP_HTTP_PORT": str(_free_port()),
+            "AIP_HTTP_PORT": str(free_port()),
             "AIP_HEALTH_ROUTE": spec.health_route or f"/v1/endpoints/1/deployedModels/{key}",
             "AIP_PREDICT_ROUTE": spec.predict_route or f"/v1/endpoints/1/deployedModels/{key}:predict",
             "AIP_STORAGE_URI": model.artifact_uri,
@@ -146,11 +146,6 @@ def _never_ready(why: str) -> Refused:
         f"Model server never became ready. Please validate that your model file or container configuration are valid. "
         f"{why}",
     )
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def _healthy(port: int, route: str) -> bool:

@@ -1,14 +1,13 @@
 """Two processes train one model over the loopback; one is killed, both start again, and nothing is lost."""
 
 import json
-import socket
 import subprocess
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from contracts.ports import free_port
 from contracts.trainer_process import WAIT_S, finish, kill_at, progress, start, weights
 
 TRAIN = {
@@ -20,14 +19,8 @@ TRAIN = {
 }
 
 
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [opened.getsockname()[1] for opened in sockets]
-
-
 def start_workers(root: Path, *, examples: Path, attempt: int = 1) -> list[subprocess.Popen]:
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
     tasks = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in range(2)]
     return [start(root, examples=examples, attempt=attempt, train=TRAIN, TF_CONFIG=task) for task in tasks]
 

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from contracts import ports
 from roadworthy.serving.client import Client
 from roadworthy.serving.errors import AskError
 
@@ -15,8 +16,7 @@ TRANSPORTS = ["grpc", "rest"]
 
 @pytest.fixture
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
+    return ports.free_port()
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -1,7 +1,6 @@
 """Servers that are wronged, in processes of their own where they could be killed by it."""
 
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 from contracts.mean_colour import write_mean_colour
+from contracts.ports import free_port
 
 COMMAND = (sys.executable, "-m", "roadworthy.serving.server.main")
 
@@ -34,12 +34,6 @@ class Process:
         """Its memory that is in use now, MB."""
         status = Path(f"/proc/{self.popen.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 def start_process(*flags: str, ports: tuple[int, int] | None = None, command: tuple[str, ...] = COMMAND) -> Process:

@@ -14,6 +14,8 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from contracts import ports
+
 BODY = json.dumps({"signature_name": "image_bytes", "instances": [{"b64": "x"}]}).encode()
 
 
@@ -44,8 +46,7 @@ def process(tmp_path, exported, free_port):
 
 @pytest.fixture
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
+    return ports.free_port()
 
 
 def get(port, path):

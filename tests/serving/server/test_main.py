@@ -19,6 +19,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from contracts.certificates import Authority
 from contracts.half_plus_two import write_half_plus_two
+from contracts.ports import free_port
 from roadworthy.serving.server.main import main, parser
 from roadworthy.serving.server.tokens import mint
 from roadworthy.serving.tfrecord import read_records
@@ -51,13 +52,6 @@ def predict(address, x, **spec):
     with grpc.insecure_channel(address) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         return stub.Predict(asked, timeout=20).outputs["y"].float_val[0]
-
-
-def free_port():
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 def test_one_model_is_served_over_grpc_rest_and_a_unix_socket(start, half_plus_two, tmp_path):
