@@ -24,6 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
+from contracts.ports import free_port
+
 ROUNDS, SECONDS, CLIENTS = 3, 3, 16
 METHOD = "/tensorflow.serving.PredictionService/Predict"
 WEIGHTS = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
@@ -241,11 +243,6 @@ CANDIDATES = {
 
 def framed(message):
     return b"\0" + len(message).to_bytes(4, "big") + message
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 def start(name):

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 
 from contracts.mean_colour import write_mean_colour
 from contracts.pictures import encode, pixels
+from contracts.ports import free_port
 from roadworthy.serving.client import Client
 from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
@@ -102,8 +102,7 @@ def prometheus(server, tmp_path_factory):
     shutil.copy(COMPOSE / "alerts.yml", folder)
     config = (COMPOSE / "prometheus.yml").read_text().replace("server:8501", f"127.0.0.1:{server.rest_port}")
     (folder / "prometheus.yml").write_text(config.replace("5s", "1s"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    listen = f"127.0.0.1:{free_port()}"
     command = [program, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
     with (folder / "log").open("w") as log:
         running = subprocess.Popen([*command, f"--web.listen-address={listen}"], stderr=log)

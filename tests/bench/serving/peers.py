@@ -10,8 +10,9 @@ from typing import Any, Final
 from bench.claims import Say
 from bench.serving.environments import PEERS, bin_of
 from bench.serving.models import Served
-from bench.serving.process import Process, free_ports
+from bench.serving.process import Process
 from bench.serving.servers import LOGS, Running, Target, base64_text, compact
+from contracts.ports import free_port, free_ports
 
 _METHOD: Final = "inference.GRPCInferenceService/ModelInfer"
 
@@ -23,7 +24,7 @@ def start_peers(served: Served, *, say: Say) -> list[Running]:
 
 def _fastapi(served: Served, *, say: Say) -> Running:
     """https://fastapi.tiangolo.com/deployment/server-workers/: a process a core."""
-    (port,) = free_ports(1)
+    port = free_port()
     command = [bin_of("fastapi", say=say) / "uvicorn", f"{kind(served)}:app", f"--port={port}", "--workers=2"]
     rows = {"x": [served.given]} if kind(served) == "dense" else {"images": [_text(served)]}
     target = Target("FastAPI", "REST", _url(port, "predict"), compact(rows), partial(_row, served.output))
@@ -32,7 +33,7 @@ def _fastapi(served: Served, *, say: Say) -> Running:
 
 def _litserve(served: Served, *, say: Say) -> Running:
     """https://lightning.ai/docs/litserve/features/batching, and the fast queue it names for more than 100 a second."""
-    (port,) = free_ports(1)
+    port = free_port()
     command = [bin_of("litserve", say=say) / "python", f"{kind(served)}.py", str(port)]
     row = {"x": served.given} if kind(served) == "dense" else {"image": _text(served)}
     read = lambda answer: json.loads(answer)[served.output]  # noqa: E731
@@ -42,7 +43,7 @@ def _litserve(served: Served, *, say: Say) -> Running:
 
 def _bentoml(served: Served, *, say: Say) -> Running:
     """https://docs.bentoml.com/en/latest/get-started/adaptive-batching.html, and a worker a core for CPUs."""
-    (port,) = free_ports(1)
+    port = free_port()
     command = [bin_of("bentoml", say=say) / "bentoml", "serve", kind(served), f"--port={port}", "--host=127.0.0.1"]
     rows = {"x": [served.given]} if kind(served) == "dense" else {"images": [_text(served)]}
     target = Target("BentoML", "REST", _url(port, "predict"), compact(rows), lambda answer: json.loads(answer)[0])

@@ -15,7 +15,8 @@ import numpy as np
 from bench.claims import ROOT
 from bench.serving.load import Load, grpc_load, rest_load
 from bench.serving.models import Served
-from bench.serving.process import Process, free_ports
+from bench.serving.process import Process
+from contracts.ports import free_ports
 from roadworthy.serving import protos
 from roadworthy.serving.tensors import from_proto, to_proto
 

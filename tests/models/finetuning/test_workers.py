@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.ports import free_port
+from contracts.ports import free_ports
 from contracts.trainer_process import WAIT_S, finish, kill_at, progress, start, weights
 
 TRAIN = {
@@ -20,7 +20,7 @@ TRAIN = {
 
 
 def start_workers(root: Path, *, examples: Path, attempt: int = 1) -> list[subprocess.Popen]:
-    cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     tasks = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in range(2)]
     return [start(root, examples=examples, attempt=attempt, train=TRAIN, TF_CONFIG=task) for task in tasks]
 

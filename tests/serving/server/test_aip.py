@@ -4,12 +4,12 @@ import base64
 import contextlib
 import http.client
 import json
-import socket
 
 import pytest
 
 from contracts.mean_colour import write_mean_colour
 from contracts.pictures import encode, pixels
+from contracts.ports import free_port
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.server.aip import fetch_model, read_aip
 from roadworthy.serving.server.main import listening_of, manager_of, parser
@@ -21,8 +21,7 @@ ROUTES = {"AIP_HEALTH_ROUTE": "/v1/endpoints/7/deployedModels/8", "AIP_PREDICT_R
 @contextlib.contextmanager
 def container(storage_uri):
     """A server started by the variables alone; yields a function that asks it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {"AIP_HTTP_PORT": str(port), "AIP_STORAGE_URI": str(storage_uri), **ROUTES}
     given = parser().parse_args(["--port=0", "--model_name=colours"])
 
