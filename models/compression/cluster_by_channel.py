@@ -5,7 +5,6 @@ stops at a pruned channel with fewer weights than clusters. Here the channels of
 trains and strips the wrapper as one of its own.
 """
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 from tensorflow_model_optimization.python.core.clustering.keras.cluster_wrapper import ClusterWeights
@@ -58,13 +57,14 @@ class ClusterByChannel(ClusterWeights):  # type: ignore[misc]
             "centroids", shape=start.shape, initializer=tf_keras.initializers.Constant(start), trainable=True
         )
         self.algorithm = ClusteringAlgorithm(self.centroids)
-        self.mask = tf.constant(weights != 0 if self.preserve_sparsity else np.ones_like(weights), kernel.dtype)
+        # Which weights are not zero.
+        self.others = tf.constant(weights != 0, kernel.dtype)
 
     def update_clustered_weights_associations(self) -> None:
         """Gives the layer the kernel of nearest centroids; gradients go to these and to the kernel behind it."""
-        channels, weights = self.centroids.shape[0], tf.reshape(self.original_kernel, [-1, self.centroids.shape[0]])
+        weights = tf.reshape(self.original_kernel, [-1, self.centroids.shape[0]])
         nearest = tf.argmin(tf.abs(tf.transpose(weights)[:, :, None] - self.centroids[:, None]), axis=-1)
         clustered = tf.transpose(tf.gather(self.centroids, nearest, batch_dims=1))
-        shaped = tf.reshape(clustered, [*self.original_kernel.shape[:-1], channels])
+        shaped = tf.reshape(clustered, self.original_kernel.shape)
         kernel = self.algorithm.add_gradient_to_original_weight(shaped, tf.identity(self.original_kernel))
-        self.set_weight_to_layer(_KERNEL, kernel * self.mask)
+        self.set_weight_to_layer(_KERNEL, kernel * self.others if self.preserve_sparsity else kernel)

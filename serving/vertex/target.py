@@ -99,9 +99,10 @@ class VertexTarget:
         serving, origin = self._serving, self._origin
         digest = digest_label(origin.version_dir)
         # TF Serving reads a folder of versions, the others one version; neither may find the other's files in its own.
-        kind = serving.container.kind
-        folder = f"{serving.staging}/{serving.id}/{digest}{'-versions' if kind == 'tf-serving' else ''}"
-        inner = f"{folder}/1" if kind == "tf-serving" else folder
+        folder = inner = f"{serving.staging}/{serving.id}/{digest}"
+        if serving.container.kind == "tf-serving":
+            folder = f"{folder}-versions"
+            inner = f"{folder}/1"
         stage(origin.version_dir, inner, place=self._place)
         model = Model(
             display_name=serving.id,
