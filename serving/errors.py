@@ -1,5 +1,7 @@
 """Everything a user can cause, as one tree. The command line turns these into one message and exit code 2."""
 
+from typing import Final
+
 __all__ = [
     "AskError",
     "BudgetMissed",
@@ -9,6 +11,7 @@ __all__ = [
     "ModelError",
     "RoadworthyError",
     "ServeError",
+    "Stopped",
     "UnsupportedLayer",
     "WeightsError",
 ]
@@ -26,6 +29,7 @@ class RoadworthyError(Exception):
     ├── BudgetMissed          no variant passed the gate
     ├── DeployError           a version could not be published or brought to its traffic
     ├── ServeError            the server can't start, or a version can't be loaded
+    ├── Stopped               SIGTERM in the midst of work that was kept
     └── AskError              the server said no, or can't be reached
     """
 
@@ -68,6 +72,12 @@ class DeployError(RoadworthyError):
 
 class ServeError(RoadworthyError):
     """The server can't start, or a version can't be loaded."""
+
+
+class Stopped(RoadworthyError):
+    """SIGTERM ended work that was kept; the message says where it is and how to go on."""
+
+    EXIT_CODE: Final = 143  # what a shell tells of a process that SIGTERM ended
 
 
 class AskError(RoadworthyError):

@@ -21,7 +21,9 @@ import tensorflow as tf
 
 from roadworthy.models.config import TrainingRun
 from roadworthy.models.finetuning.devices import Devices
+from roadworthy.models.finetuning.notice import Notice
 from roadworthy.models.finetuning.stopping import Best
+from roadworthy.serving.errors import Stopped
 
 _log = logging.getLogger(__name__)
 _VARIABLE: Final = "variable"
@@ -69,7 +71,11 @@ class Progress:
 
 
 class Backup:
-    """The backup file of one training."""
+    """The backup file of one training.
+
+    Attributes:
+        notice: whether the process was told to end, so that the next backup is its last act.
+    """
 
     def __init__(self, path: str | None, *, every_s: float, writes: bool = True) -> None:
         """Names the file; nothing is read or written yet.
@@ -83,11 +89,13 @@ class Backup:
         self._every_s = every_s
         self._writes = writes and path is not None
         self._written = time.monotonic()
+        self.notice = Notice()
 
     @property
     def is_due(self) -> bool:
-        """Whether the last one is old enough."""
-        return self._writes and time.monotonic() - self._written >= self._every_s
+        """Whether the last one is old enough, or there may be no later one."""
+        is_old = self._writes and time.monotonic() - self._written >= self._every_s
+        return is_old or self.notice.is_given
 
     def read(self) -> tuple[Progress, list[np.ndarray]] | None:
         """How far training had come, and the values of all its variables; None if there is no backup of use."""
@@ -104,17 +112,36 @@ class Backup:
             return None
 
     def write(self, progress: Progress, variables: Sequence[keras.Variable]) -> None:
-        """Replaces the backup."""
-        if not self._writes or self._path is None:
-            return
+        """Replaces the backup.
+
+        Raises:
+            Stopped: the process was told to end, and has now kept what there is.
+        """
+        if self._writes and self._path is not None:
+            self._replace(self._path, progress, variables)
+        self.stop_if_told()
+
+    def stop_if_told(self) -> None:
+        """Ends a training that was told to end.
+
+        Raises:
+            Stopped: it was.
+        """
+        if self.notice.is_given:
+            raise Stopped(
+                f"Training was told to end before it was through. Received: SIGTERM. What it had learned is in "
+                f"{self._path}: the same command goes on there."
+            )
+
+    def _replace(self, path: str, progress: Progress, variables: Sequence[keras.Variable]) -> None:
         arrays = {f"{_VARIABLE}{index}": value.numpy() for index, value in enumerate(variables)}
         arrays |= {f"{_BEST}{index}": value for index, value in enumerate(progress.best.weights)}
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, **{_PROGRESS: np.array(_json(progress)), "sums": progress.sums}, **arrays)
-        tf.io.gfile.makedirs(posixpath.dirname(self._path))
-        with tf.io.gfile.GFile(f"{self._path}.new", "wb") as file:
+        tf.io.gfile.makedirs(posixpath.dirname(path))
+        with tf.io.gfile.GFile(f"{path}.new", "wb") as file:
             file.write(content.getvalue())
-        tf.io.gfile.rename(f"{self._path}.new", self._path, overwrite=True)
+        tf.io.gfile.rename(f"{path}.new", path, overwrite=True)
         self._written = time.monotonic()
 
     def remove(self) -> None:

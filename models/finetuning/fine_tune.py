@@ -1,6 +1,7 @@
 """Fine-tunes a classifier: paths in, files out."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -63,6 +64,7 @@ def fine_tune(
         ConfigError: the backbone is unknown, or can't take images this small; or TF_CONFIG is not right.
         WeightsError: the backbone's weights are missing, damaged or not the pinned ones.
         WorkerLost: another worker is gone; the same call in all of them goes on where they were.
+        Stopped: SIGTERM came while it trained; a backup was written, and the same call goes on there.
     """
     # First of all: workers can only join while TensorFlow has done nothing yet.
     devices = find_devices(run.train)
@@ -72,7 +74,11 @@ def fine_tune(
     model = build_classifier(run.model, classes=len(labels))
     backup = _backup(run, splits, devices, folder=backup_dir)
     with together(devices):
-        history = train(model, run.train, splits=splits, seed=run.seed, log_dir=log_dir, devices=devices, backup=backup)
+        with backup.notice.awaited() if backup_dir else nullcontext():
+            history = train(
+                model, run.train, splits=splits, seed=run.seed, log_dir=log_dir, devices=devices, backup=backup
+            )
+            backup.stop_if_told()
         if devices.is_chief:
             size = run.model.image_size
             save_keras(model, keras_file)

@@ -68,6 +68,9 @@ class Phase:
             progress: where to begin; changed as training goes on.
             backup: kept up to date.
             variables: values of all variables at the place where to begin; none: as they are.
+
+        Raises:
+            Stopped: the process was told to end; the backup has what it was at.
         """
         optimizer = self._optimizer()
         kept = [*self.model.variables, *optimizer.variables]
@@ -80,8 +83,9 @@ class Phase:
         while progress.epoch < self.settings.epochs and not self._is_final(progress):
             reports.begin_epoch(progress.epoch)
             self._train(replicas, progress, reports, backup, kept)
+            validated = replicas.validate(_each(validation, progress, backup, kept))
             metrics = _means(progress.sums) | {
-                f"{VALIDATION}{name}": value for name, value in _means(replicas.validate(validation)).items()
+                f"{VALIDATION}{name}": value for name, value in _means(validated).items()
             }
             reports.end_epoch(progress.epoch, metrics)
             self._end_epoch(progress, metrics)
@@ -106,7 +110,7 @@ class Phase:
             if backup.is_due:
                 progress.step, progress.sums = step + 1, sums.numpy()
                 backup.write(progress, kept)
-        progress.sums = sums.numpy()
+        progress.step, progress.sums = self.steps, sums.numpy()
 
     def _end_epoch(self, progress: Progress, metrics: dict[str, float]) -> None:
         if self.early_stopping:
@@ -159,6 +163,14 @@ class Phase:
 
         batches: Iterable[Any] = self.devices.strategy.distribute_datasets_from_function(read)
         return batches
+
+
+def _each(batches: Iterable[Any], progress: Progress, backup: Backup, kept: Sequence[keras.Variable]) -> Iterator[Any]:
+    """The batches, as long as nobody says that the process is to end."""
+    for batch in batches:
+        if backup.notice.is_given:
+            backup.write(progress, kept)
+        yield batch
 
 
 def _share(context: tf.distribute.InputContext) -> Share:

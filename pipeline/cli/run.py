@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from roadworthy.pipeline.platforms import PLATFORMS
-from roadworthy.serving.errors import RoadworthyError
+from roadworthy.serving.errors import RoadworthyError, Stopped
 
 if TYPE_CHECKING:
     from roadworthy.pipeline.config import RunConfig
@@ -174,7 +174,7 @@ def _keep_failure(
     """Records how far the run came. Where even that can't be written, the error itself is what has to be told."""
     from roadworthy.pipeline.report.record import Failure, Node, RunRecord, write_record
 
-    interrupted = isinstance(error, KeyboardInterrupt)
+    interrupted = isinstance(error, KeyboardInterrupt | Stopped)
     message = str(error) if isinstance(error, RoadworthyError) else f"{type(error).__name__}: {error}".rstrip(": ")
     ended = [event for event in events if event.state != "running"]
     failed = events[-1].node if events[-1].state in {"running", "failed"} else None

@@ -22,7 +22,7 @@ from roadworthy.models.finetuning.run_fn import BACKUPS
 from roadworthy.pipeline.container.arguments import Invocation, read_invocation, write_outputs
 from roadworthy.pipeline.container.artifacts import make_output_folders, on_this_machine
 from roadworthy.pipeline.container.drive import drive
-from roadworthy.serving.errors import RoadworthyError
+from roadworthy.serving.errors import RoadworthyError, Stopped
 
 USER_FAULT: Final = 2
 _RUNNER: Final = "--runner="
@@ -89,12 +89,12 @@ def _name_blessed_models(invocation: Invocation) -> None:
 
 
 def main() -> None:
-    """Leaves with 2 and one message for a fault of the user's."""
+    """Leaves with one message and 2 for a fault of the user's, 143 where SIGTERM stopped work that was kept."""
     try:
         execute(sys.argv[1:])
     except RoadworthyError as error:
         print(f"roadworthy: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(USER_FAULT)
+        sys.exit(Stopped.EXIT_CODE if isinstance(error, Stopped) else USER_FAULT)
 
 
 if __name__ == "__main__":

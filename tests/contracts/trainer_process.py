@@ -17,10 +17,13 @@ WAIT_S = 240
 
 
 def start(
-    root: Path, *, examples: Path, attempt: int = 1, train: dict[str, Any], **environment: str
+    root: Path, *, examples: Path, attempt: int = 1, train: dict[str, Any], pause_s: float = 0, **environment: str
 ) -> subprocess.Popen:
-    """Starts a Trainer that writes below `root`; attempts differ in where their model goes, as TFX's do."""
-    arguments = {"root": str(root), "examples": str(examples), "attempt": attempt, "train": train}
+    """Starts a Trainer that writes below `root`; attempts differ in where their model goes, as TFX's do.
+
+    It pauses after each step of training, where a signal is to come in the midst of an epoch.
+    """
+    arguments = {"root": str(root), "examples": str(examples), "attempt": attempt, "train": train, "pause_s": pause_s}
     return subprocess.Popen(
         [sys.executable, __file__, json.dumps(arguments)],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])} | environment,
@@ -37,15 +40,22 @@ def finish(process: subprocess.Popen, *, code: int = 0) -> str:
     return output
 
 
-def kill_at(process: subprocess.Popen, root: Path, *, phase: str, epoch: int, step: int = 0) -> None:
-    """Kills the process once the backup is that far."""
+def kill_at(
+    process: subprocess.Popen,
+    root: Path,
+    *,
+    phase: str,
+    epoch: int,
+    step: int = 0,
+    by: signal.Signals = signal.SIGKILL,
+) -> str:
+    """Sends the process a signal once the backup is that far; gives what it printed until its end."""
     until = time.monotonic() + WAIT_S
     while time.monotonic() < until and process.poll() is None:
         found = progress(root)
         if found and found["phase"] == phase and (found["epoch"], found["step"]) >= (epoch, step):
-            process.send_signal(signal.SIGKILL)
-            process.wait(timeout=WAIT_S)
-            return
+            process.send_signal(by)
+            return process.communicate(timeout=WAIT_S)[0]
         time.sleep(0.02)
     raise AssertionError(process.communicate()[0])
 
@@ -72,8 +82,11 @@ def weights(root: Path, *, attempt: int = 1) -> np.ndarray:
 def main(arguments: dict[str, Any]) -> None:
     """Trains a network that is quick to build in place of a backbone."""
     from roadworthy.models.finetuning import fine_tune
+    from roadworthy.models.finetuning.reports import Reports
 
     fine_tune.build_classifier = small_classifier
+    pause_s, end_step = arguments.pop("pause_s"), Reports.end_step
+    Reports.end_step = lambda *words: (end_step(*words), time.sleep(pause_s))
     train_below(**arguments)
 
 

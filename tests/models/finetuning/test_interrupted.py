@@ -1,5 +1,6 @@
 """A machine that is taken away in the middle of training costs what was trained since the last backup, and no more."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,21 @@ def test_a_killed_trainer_goes_on_in_the_middle_of_an_epoch_and_ends_as_if_undis
     ]
     np.testing.assert_allclose(weights(tmp_path, attempt=2), undisturbed, atol=1e-5)
     assert not list(tmp_path.glob("backups/*"))
+
+
+def test_a_trainer_that_is_told_to_end_writes_a_backup_at_once_and_says_so(
+    undisturbed: np.ndarray, examples_dir: Path, tmp_path: Path
+) -> None:
+    train = {**TRAIN, "backup_every_s": 3600}
+    first = start(tmp_path, examples=examples_dir, train=train, pause_s=0.3)
+    printed = kill_at(first, tmp_path, phase="full", epoch=1, by=signal.SIGTERM)
+    assert "Training was told to end before it was through. Received: SIGTERM." in printed
+    kept = progress(tmp_path)
+    assert kept
+    # Within an epoch nothing else writes one for an hour.
+    assert kept["epoch"] == 1
+    assert kept["step"] > 0
+
+    finish(start(tmp_path, examples=examples_dir, train=train, attempt=2))
+
+    np.testing.assert_allclose(weights(tmp_path, attempt=2), undisturbed, atol=1e-5)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from roadworthy.pipeline.cli import main as main_module
+from roadworthy.serving.errors import Stopped
 
 ROOT = Path(__file__).resolve().parents[3]
 ROADWORTHY = [sys.executable, "-m", "roadworthy.pipeline.cli.main"]
@@ -158,6 +159,18 @@ def test_a_fault_of_ours_is_exit_code_1_and_asks_for_a_report(monkeypatch, capsy
 
     assert stop.value.code == 1
     assert "internal error: ZeroDivisionError: by zero" in capsys.readouterr().err
+
+
+def test_work_that_was_stopped_and_kept_is_exit_code_143(monkeypatch, capsys):
+    def stopped(*_args, **_kwargs):
+        raise Stopped("kept in backups/one.npz")
+
+    monkeypatch.setattr(main_module.cli, "main", stopped)
+    with pytest.raises(SystemExit) as stop:
+        main_module.main(["run"])
+
+    assert stop.value.code == 143
+    assert capsys.readouterr().err == "roadworthy: kept in backups/one.npz\n"
 
 
 def test_predicting_against_no_server_says_so(tmp_path):

@@ -10,7 +10,8 @@ from contracts.mean_colour import write_mean_colour
 from roadworthy.components.pushers.bucket import publish_remote
 from roadworthy.pipeline.container.arguments import read_invocation
 from roadworthy.pipeline.container.drive import drive
-from roadworthy.pipeline.container.execute import backups_near, execute
+from roadworthy.pipeline.container.execute import backups_near, execute, main
+from roadworthy.serving.errors import DataError, Stopped
 
 MODEL = "title: tfx.Model\ntype: object\n"
 EXAMPLES = "title: tfx.Examples\ntype: object\n"
@@ -96,6 +97,19 @@ def test_a_model_is_pushed_from_bucket_to_bucket(root, tmp_path):
     (pushed,) = told(root)["artifacts"]["pushed_model"]["artifacts"]
     assert pushed["metadata"]["pushed_destination"] == f"{root}/served/colours/1"
     assert fileio.exists(f"{root}/pushed/pushed.json")
+
+
+@pytest.mark.parametrize(("error", "code"), [(Stopped, 143), (DataError, 2)])
+def test_a_container_ends_with_one_message_and_the_code_of_its_error(monkeypatch, capsys, error, code):
+    def fail(_):
+        raise error("what to do")
+
+    monkeypatch.setattr("roadworthy.pipeline.container.execute.execute", fail)
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == code
+    assert capsys.readouterr().err == "roadworthy: what to do\n"
 
 
 def test_backups_outlive_an_attempt():
