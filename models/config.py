@@ -21,7 +21,8 @@ def beside_config(path: Path, info: ValidationInfo) -> Path:
 class Settings(BaseModel):
     """A frozen section of a config or of a result; unknown keys are errors, and numbers are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # What was given may be a secret in the wrong place; our own messages show what they need.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class BackboneSettings(Settings):

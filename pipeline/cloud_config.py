@@ -34,6 +34,15 @@ GpuKind = Literal[
 ]
 
 
+def _without_user(url: str) -> str:
+    if "@" in url:
+        raise ValueError(
+            "must hold no user and no password, which would be in every message and record. Received: an address with "
+            "@. Give a token by token_file or ROADWORTHY_KUBEFLOW_TOKEN."
+        )
+    return url
+
+
 def _bucket_folder(uri: str) -> str:
     if not uri.startswith(GS) or not uri.removeprefix(GS).strip("/"):
         raise ValueError(f"must be a folder in a bucket, such as gs://my-bucket/pipelines. Received: {uri}.")
@@ -146,7 +155,9 @@ CloudBeam = Annotated[DataflowSettings | PortableSettings, Field(discriminator="
 class KubeflowSettings(Settings):
     """A Kubeflow Pipelines API server. The token is read when it is needed, and never written."""
 
-    host: str = Field(pattern="^https?://", description="Such as https://kubeflow.example.com/pipeline.")
+    host: Annotated[str, AfterValidator(_without_user)] = Field(
+        pattern="^https?://", description="Such as https://kubeflow.example.com/pipeline."
+    )
     namespace: str = Field("kubeflow", pattern="^[a-z0-9][a-z0-9-]{0,62}$")
     token_file: Annotated[Path, AfterValidator(beside_config)] | None = Field(
         None, description="File with a bearer token; null: the variable ROADWORTHY_KUBEFLOW_TOKEN, or none."

@@ -174,7 +174,7 @@ class Kubeflow:
         return None if self._settings.namespace == "kubeflow" else self._settings.namespace
 
     def _telling(self, doing: str) -> contextlib.AbstractContextManager[None]:
-        return telling(doing, host=self._settings.host, namespace=self._settings.namespace)
+        return telling(doing, host=self._settings.host, namespace=self._settings.namespace, token=self._token)
 
     def _run(self, run: Any) -> Run:
         error = run.error.message if run.error is not None and run.error.message else ""

@@ -55,13 +55,14 @@ _BY_NUMBER: Final = {
 
 
 @contextlib.contextmanager
-def telling(doing: str, *, host: str, namespace: str) -> Iterator[None]:
+def telling(doing: str, *, host: str, namespace: str, token: str | None = None) -> Iterator[None]:
     """Turns the client's errors within into a `DeployError`.
 
     Args:
         doing: a noun phrase with its object, such as ``Submitting pets-1``.
         host: of the API server.
         namespace: of the runs.
+        token: what no message may hold, not even a traceback's, though a server may have sent it back.
     """
     from kfp_server_api import ApiException
     from urllib3.exceptions import HTTPError
@@ -69,12 +70,19 @@ def telling(doing: str, *, host: str, namespace: str) -> Iterator[None]:
     try:
         yield
     except ApiException as error:
+        _hide(token, error)
         code, said = _code(error), _said(error)
         fix = _FIXES.get(code, _FIXES["INTERNAL"]).format(host=host, namespace=namespace)
         raise DeployError(f"{doing} must be possible. Received: {code}: {said}. {fix}") from error
     except HTTPError as error:
         fix = _FIXES["UNAVAILABLE"].format(host=host)
         raise DeployError(f"{doing} must be possible. Received: UNAVAILABLE: {_plain(str(error))}. {fix}") from error
+
+
+def _hide(token: str | None, error: Any) -> None:
+    if token and error.body:
+        body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else str(error.body)
+        error.body = body.replace(token, "…")
 
 
 def _code(error: Any) -> str:
