@@ -30,7 +30,8 @@ from roadworthy.pipeline.config import RunConfig
 from roadworthy.pipeline.deploying import vertex_push
 from roadworthy.pipeline.parameters import BUDGETS, DATA_ROOT, FULL_EPOCHS, HEAD_EPOCHS
 from roadworthy.pipeline.place import Place, local_place
-from roadworthy.pipeline.recipe_tree import recipe_nodes, variant_id
+from roadworthy.pipeline.recipe_steps import variant_id
+from roadworthy.pipeline.recipe_tree import recipe_nodes
 
 RUN_FN: Final = "roadworthy.models.finetuning.run_fn.run_fn"
 ADOPT_FN: Final = "roadworthy.models.finetuning.adopt.run_fn"
@@ -70,7 +71,7 @@ def _components(config: RunConfig, place: Place) -> list[BaseNode]:
     trainer = _trained(config, place, examples)
     trainer.add_upstream_node(checks[-1])
     parent = trainer.outputs["model"]
-    compressors = recipe_nodes(config, parent, examples)
+    compressors = recipe_nodes(config, parent, examples, varying=place.varying)
     variants = {
         recipe.name: compressors[variant_id(recipe.name)].outputs["model"] for recipe in config.compress.recipes
     }

@@ -16,7 +16,7 @@ from roadworthy.components.scorecard.card import SCORECARD_FILE, Scorecard
 from roadworthy.components.serving_check.infra_blessing import BLESSED_FILE
 from roadworthy.components.serving_check.rehearsal import REHEARSAL_FILE, Rehearsal
 from roadworthy.pipeline.config import RunConfig
-from roadworthy.pipeline.recipe_tree import variant_id
+from roadworthy.pipeline.recipe_steps import variant_id
 from roadworthy.pipeline.report.record import RunRecord
 from roadworthy.pipeline.report.table import table
 from roadworthy.pipeline.runners.local import RunResult

@@ -1,5 +1,6 @@
 """What of a compiled pipeline may change from run to run. Imports neither TensorFlow nor TFX."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -9,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from roadworthy.components.gate.budgets import Budgets
 from roadworthy.pipeline.cloud_config import CloudSettings
 from roadworthy.pipeline.config import RunConfig
+from roadworthy.pipeline.recipe_steps import recipe_steps, variant_id
 from roadworthy.serving.errors import ConfigError
 
 Value = int | str
@@ -16,6 +18,7 @@ DATA_ROOT: Final = "data_root"
 MODEL_ROOT: Final = "model_root"
 HEAD_EPOCHS: Final = "head_epochs"
 FULL_EPOCHS: Final = "full_epochs"
+RECIPE_EPOCHS: Final = "epochs_"
 BUDGETS: Final = tuple(Budgets.model_fields)
 PLACEHOLDER: Final = "{"
 
@@ -44,10 +47,20 @@ def parameters_of(config: RunConfig, cloud: CloudSettings) -> dict[str, Value]:
     values: dict[str, Value] = {DATA_ROOT: _before_placeholder(_given(cloud.data, "data"))}
     if config.trained is None:
         values |= {HEAD_EPOCHS: config.train.head.epochs, FULL_EPOCHS: config.train.full.epochs}
+    values |= {
+        epochs_of(node_id): steps[-1].training.epochs
+        for node_id, steps in recipe_steps(config.compress.recipes).items()
+        if steps[-1].training
+    }
     values |= {name: _as_yaml(getattr(config.gate.budgets, name)) for name in BUDGETS}
     if config.push is not None:
         values[MODEL_ROOT] = _given(cloud.model_root, "model_root")
     return values
+
+
+def epochs_of(node_id: str) -> str:
+    """The parameter with the epochs of a recipe's step: `epochs_small_1_prune` for `Compressor.small.1-prune`."""
+    return RECIPE_EPOCHS + re.sub("[^a-z0-9]", "_", node_id.removeprefix(variant_id("")))
 
 
 def read_values(given: Sequence[str], parameters: Mapping[str, Value]) -> dict[str, Value]:
@@ -80,8 +93,9 @@ def _checked(name: str, text: str, default: Value) -> Value:
             Budgets.model_validate({name: yaml.safe_load(text)})
         elif isinstance(default, int):
             number: int = TypeAdapter(int).validate_python(text)
-            if number < 0:
-                raise ValueError("must be at least 0")
+            lowest = 1 if name.startswith(RECIPE_EPOCHS) else 0
+            if number < lowest:
+                raise ValueError(f"must be at least {lowest}")
             return number
     except (ValidationError, ValueError, yaml.YAMLError) as error:
         said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)

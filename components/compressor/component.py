@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 from pydantic import TypeAdapter
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.standard_artifacts import Examples, Model
@@ -33,6 +34,7 @@ class CompressorSpec(ComponentSpec):
         "augmentation": ExecutionParameter(type=str),
         "seed": ExecutionParameter(type=int),
         "module": ExecutionParameter(type=str),
+        "epochs": ExecutionParameter(type=int, optional=True),
     }
 
 
@@ -58,6 +60,7 @@ class Compressor(BaseComponent):
         augmentation: AugmentationSettings | None = None,
         seed: int = 0,
         module: ModuleFile | None = None,
+        epochs: int | RuntimeParameter | None = None,
     ) -> None:
         """Wires the component.
 
@@ -71,6 +74,7 @@ class Compressor(BaseComponent):
             augmentation: of the images of fine-tuning; the trainer's defaults if None.
             seed: of all that is random, at least 0.
             module: registers the model's own layers; None if it has none.
+            epochs: of the step to take, in place of its own; None leaves them.
         """
         spec = CompressorSpec(
             parent=model,
@@ -82,6 +86,7 @@ class Compressor(BaseComponent):
             augmentation=(augmentation or AugmentationSettings()).model_dump_json(),
             seed=seed,
             module=module.model_dump_json() if module else "",
+            epochs=epochs,
             model=Channel(type=Model),
         )
         super().__init__(spec=spec)

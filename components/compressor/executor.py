@@ -29,7 +29,7 @@ class CompressorExecutor(BaseExecutor):
         trained = artifact_utils.get_single_uri(input_dict["trained"])
         take_step(
             Path(artifact_utils.get_single_uri(input_dict["parent"])),
-            steps=TypeAdapter(tuple[Step, ...]).validate_json(exec_properties["steps"]),
+            steps=steps_of(exec_properties),
             variant=exec_properties["variant"] or None,
             card=ModelCard.read(Path(path_utils.serving_model_dir(trained))),
             trained_dir=Path(trained),
@@ -39,3 +39,14 @@ class CompressorExecutor(BaseExecutor):
             seed=exec_properties["seed"],
             out_dir=Path(artifact_utils.get_single_uri(output_dict["model"])),
         )
+
+
+def steps_of(exec_properties: dict[str, Any]) -> tuple[Step, ...]:
+    """The steps, up to and with the one to take, which has the epochs of this run.
+
+    Raises:
+        ValueError: a number of epochs out of range, or for a step that does not fine-tune.
+    """
+    *earlier, step = TypeAdapter(tuple[Step, ...]).validate_json(exec_properties["steps"])
+    epochs = exec_properties.get("epochs")
+    return (*earlier, step if epochs is None else step.with_epochs(epochs))

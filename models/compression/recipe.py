@@ -177,6 +177,23 @@ class Step(Settings):
         settings: StepSettings = getattr(self, self.kind)
         return settings
 
+    @property
+    def training(self) -> TrainingStep | None:
+        """How it fine-tunes, if it does."""
+        settings = self.quantize.qat if self.quantize is not None else self.settings
+        return settings if isinstance(settings, TrainingStep) else None
+
+    def with_epochs(self, epochs: int) -> "Step":
+        """The same step, fine-tuning for so many epochs.
+
+        Raises:
+            ValueError: a number out of range, or a step that does not fine-tune.
+        """
+        document = self.model_dump(mode="json", exclude_none=True)
+        given = document[self.kind]
+        (given["qat"] if self.kind == "quantize" and self.training else given)["epochs"] = epochs
+        return Step.model_validate(document)
+
 
 class Recipe(Settings):
     """An ordered list of steps that makes one variant of the trained model."""

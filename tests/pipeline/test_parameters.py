@@ -29,6 +29,7 @@ def test_values_take_the_defaults_place(parameters):
         ("full_epochs", "Received: full_epochs"),
         ("full_epochs=many", "Received: many"),
         ("full_epochs=-1", "at least 0"),
+        ("epochs_pruned_int8_1_prune=0", "at least 1"),
         ("max_size=30 potatoes", "must have one of the units"),
         ("max_quality_drop=[", "max_quality_drop"),
     ],
@@ -37,6 +38,14 @@ def test_what_a_parameter_can_not_take_is_told(parameters, word, said):
     with pytest.raises(ConfigError) as caught:
         read_values([word], parameters)
     assert said in str(caught.value)
+
+
+def test_every_step_that_fine_tunes_has_its_epochs_and_no_other(parameters):
+    values = read_values(["epochs_pruned_int8_1_prune=7"], parameters)
+
+    assert {name: value for name, value in values.items() if name.startswith("epochs_")} == {
+        "epochs_pruned_int8_1_prune": 7
+    }
 
 
 def test_a_run_without_training_is_refused(parameters):

@@ -1,10 +1,12 @@
 import json
 
+import pytest
 from tfx.types.standard_artifacts import Examples, Model
 
 from contracts.component import channel_of, check_component
 from roadworthy.components.compressor.component import STEPS, Compressor
-from roadworthy.models.compression.recipe import Distill, Prune, Quantize, Step
+from roadworthy.components.compressor.executor import steps_of
+from roadworthy.models.compression.recipe import Distill, Fold, Prune, QuantizationAwareTraining, Quantize, Step
 from roadworthy.models.config import BackboneSettings, ModelSettings
 
 PRUNED_INT8 = (Step(prune=Prune(sparsity=0.5)), Step(quantize=Quantize()))
@@ -22,6 +24,21 @@ def compressor(steps=PRUNED_INT8, **settings):
 
 def test_it_keeps_the_component_contract():
     check_component(compressor(variant="pruned-int8"))
+
+
+@pytest.mark.parametrize("step", [Step(prune=Prune()), Step(quantize=Quantize(qat=QuantizationAwareTraining()))])
+def test_the_last_step_takes_the_epochs_of_the_run(step):
+    before = compressor([Step(fold=Fold()), step])
+    node = compressor([Step(fold=Fold()), step], epochs=7)
+
+    assert [one.training and one.training.epochs for one in steps_of(node.exec_properties)] == [None, 7]
+    assert steps_of(before.exec_properties)[1] == step
+
+
+@pytest.mark.parametrize(("step", "epochs"), [(Step(prune=Prune()), 1001), (Step(fold=Fold()), 2)])
+def test_epochs_out_of_range_or_of_a_step_without_any_are_refused(step, epochs):
+    with pytest.raises(ValueError, match="epochs"):
+        steps_of(compressor([step], epochs=epochs).exec_properties)
 
 
 def test_its_steps_read_back_as_the_same_steps():

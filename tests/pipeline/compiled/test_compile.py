@@ -71,6 +71,7 @@ def test_parameters_have_the_configs_values(compiled):
         "model_root": "gs://shop/served",
         "head_epochs": 1,
         "full_epochs": 4,
+        "epochs_pruned_int8_1_prune": 1,
         "min_accuracy": "null",
         "max_quality_drop": "0.02",
         "min_slice_quality": "null",
