@@ -1,7 +1,5 @@
 """Everything a user can cause, as one tree. The command line turns these into one message and exit code 2."""
 
-from typing import Final
-
 __all__ = [
     "AskError",
     "BudgetMissed",
@@ -14,6 +12,7 @@ __all__ = [
     "Stopped",
     "UnsupportedLayer",
     "WeightsError",
+    "WorkerLost",
 ]
 
 
@@ -30,8 +29,14 @@ class RoadworthyError(Exception):
     ├── DeployError           a version could not be published or brought to its traffic
     ├── ServeError            the server can't start, or a version can't be loaded
     ├── Stopped               SIGTERM in the midst of work that was kept
+    ├── WorkerLost            another process or machine that took part in the work is gone
     └── AskError              the server said no, or can't be reached
+
+    Attributes:
+        exit_code: what a process ends with over it.
     """
+
+    exit_code = 2
 
 
 class ConfigError(RoadworthyError):
@@ -77,7 +82,13 @@ class ServeError(RoadworthyError):
 class Stopped(RoadworthyError):
     """SIGTERM ended work that was kept; the message says where it is and how to go on."""
 
-    EXIT_CODE: Final = 143  # what a shell tells of a process that SIGTERM ended
+    exit_code = 143  # what a shell tells of a process that SIGTERM ended
+
+
+class WorkerLost(RoadworthyError):
+    """Another process or machine is gone; what was kept is there when all of them are started again."""
+
+    exit_code = 1
 
 
 class AskError(RoadworthyError):

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import tensorflow as tf
 
 from roadworthy.models.config import TrainSettings
-from roadworthy.serving.errors import ConfigError
+from roadworthy.serving.errors import ConfigError, WorkerLost
 
 TF_CONFIG: Final = "TF_CONFIG"
 FLOAT32: Final = "float32"
@@ -73,10 +73,6 @@ class Devices(NamedTuple):
         if self.several_workers:
             ones = self.strategy.run(lambda: tf.ones(()))
             self.strategy.reduce(tf.distribute.ReduceOp.SUM, ones, axis=None)
-
-
-class WorkerLost(Exception):
-    """Another worker is gone. Whatever started this one starts all of them again; they go on from the backup."""
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import json
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,7 +28,7 @@ roadworthy batch-predict photos --config pets.yaml --on beam --model served/pets
 @click.argument("files", nargs=-1, required=True)
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="YAML of a run, with a deploy section.")
 @click.option("--on", "where", type=click.Choice(["vertex", "beam"]), default="vertex", show_default=True)
-@click.option("--model", type=click.Path(path_type=Path), help="For beam: version folder of a SavedModel.")
+@click.option("--model", type=click.Path(path_type=Path), help="For beam: version folder of a model.")
 @click.option("--version", default="champion", show_default=True, help="Number or alias of the version to ask.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write, JSON lines or .csv.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be asked where; change nothing.")
@@ -48,8 +47,8 @@ def batch_predict(
 
     FILES are files, folders with all JPEG and PNG files below them, or patterns. The answers are those of `roadworthy
     predict --out`; exit code 2 if some files failed. After an interruption the same command waits for the same job.
-    On beam TFX's BulkInferrer asks a SavedModel: in processes of this machine by beam.workers, or as cloud.beam says,
-    such as on Dataflow.
+    On beam the model, a SavedModel or a LiteRT one, is asked in processes of this machine by beam.workers, or as
+    cloud.beam says, such as on Dataflow; what was answered before an interruption is not asked again.
     """
     from roadworthy.pipeline.bulk.files import IMAGE_SUFFIXES, check_words, find_files
     from roadworthy.pipeline.config import load_config
@@ -76,7 +75,8 @@ def batch_predict(
         instances = Path(folder) / "instances.jsonl"
         digest = write_instances(found, instances)
         answers = _answers(push, job, instances, digest)
-        _record(answers, out, question=[job.model, digest], as_json=as_json)
+        counts = _record(answers, out, question=[job.model, digest])
+    _tell(*counts, out, as_json=as_json)
 
 
 def _by_beam(
@@ -94,18 +94,25 @@ def _by_beam(
         click.echo(f"Would ask {model} about {len(files):,} files with Beam on {place}.")
         return
     from roadworthy.pipeline.build import beam_arguments
-    from roadworthy.pipeline.bulk.inferrer import bulk_infer
+    from roadworthy.pipeline.bulk.shards import Batch, answer_batch, forget_batch
 
-    arguments = on_cloud(cloud) if cloud is not None and is_remote else beam_arguments(settings.beam.workers)
-    with tempfile.TemporaryDirectory() as local:
-        work_dir = f"{cloud.pipeline_root}/batch/{uuid.uuid4().hex}" if cloud is not None and is_remote else local
-        answers = bulk_infer(model, files, work_dir=work_dir, beam_arguments=arguments)
-        _record(answers, out, question=[str(model), work_dir], as_json=as_json)
+    batch = Batch(model, tuple(files))
+    if cloud is not None and is_remote:
+        folder, arguments = f"{cloud.pipeline_root}/batch/{batch.key}", on_cloud(cloud)
+    else:
+        folder, arguments = (
+            str(out.resolve().with_name(f".{out.name}.shards")),
+            tuple(beam_arguments(settings.beam.workers)),
+        )
+    answers = answer_batch(batch, folder=folder, is_remote=is_remote, beam_arguments=arguments)
+    counts = _record(answers, out, question=[batch.key])
+    forget_batch(folder)
+    _tell(*counts, out, as_json=as_json)
 
 
-def _record(answers: "Iterator[Answer]", out: Path, *, question: list[str], as_json: bool) -> None:
+def _record(answers: "Iterator[Answer]", out: Path, *, question: list[str]) -> tuple[int, int]:
+    """Writes the answers; gives how many files were answered and how many failed."""
     from roadworthy.pipeline.bulk.record import Format, Part
-    from roadworthy.serving.errors import DataError
 
     form = Format("csv" if out.suffix.lower() == ".csv" else "json", is_classifier=True)
     answered = failed = 0
@@ -116,6 +123,12 @@ def _record(answers: "Iterator[Answer]", out: Path, *, question: list[str], as_j
             answered += answer.error is None
             failed += answer.error is not None
         part.finish()
+    return answered, failed
+
+
+def _tell(answered: int, failed: int, out: Path, *, as_json: bool) -> None:
+    from roadworthy.serving.errors import DataError
+
     if as_json:
         click.echo(json.dumps({"answered": answered, "failed": failed, "out": str(out)}))
     else:

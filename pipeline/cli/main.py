@@ -20,9 +20,9 @@ from roadworthy.pipeline.cli.runs import logs, runs
 from roadworthy.pipeline.cli.schedule import schedule
 from roadworthy.pipeline.cli.serve import serve
 from roadworthy.pipeline.cli.token import token
-from roadworthy.serving.errors import RoadworthyError, Stopped
+from roadworthy.serving.errors import RoadworthyError
 
-USER_FAULT, OUR_FAULT, INTERRUPTED = 2, 1, 130
+OUR_FAULT, INTERRUPTED = 1, 130
 
 
 @click.group(
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo("\nroadworthy: interrupted; the same command goes on where it stopped.", err=True)
         code = INTERRUPTED
     except RoadworthyError as error:
-        code = _say(str(error), debug=debug, code=Stopped.EXIT_CODE if isinstance(error, Stopped) else USER_FAULT)
+        code = _say(str(error), debug=debug, code=error.exit_code)
     except BrokenPipeError:  # the reader of our output has left; nothing is wrong here
         sys.stderr.close()
         code = 0

@@ -4,7 +4,6 @@ TFX's own driver of file-based ExampleGens always uses TFX's fingerprint, which 
 """
 
 import sys
-from typing import Final
 
 from google.protobuf import json_format
 from tfx.components.example_gen.driver import update_output_artifact
@@ -16,8 +15,6 @@ from tfx.types.standard_component_specs import EXAMPLES_KEY, INPUT_BASE_KEY, INP
 from roadworthy.components.ingest.driver import ImageFolderInput
 from roadworthy.pipeline.container.arguments import Invocation, read_invocation, write_outputs
 from roadworthy.serving.errors import RoadworthyError
-
-USER_FAULT: Final = 2
 
 
 def drive(invocation: Invocation) -> None:
@@ -56,7 +53,7 @@ def main() -> None:
         drive(read_invocation(sys.argv[1:]))
     except RoadworthyError as error:
         print(f"roadworthy: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(USER_FAULT)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

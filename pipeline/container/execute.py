@@ -19,12 +19,12 @@ from tfx.utils import import_utils
 from roadworthy.components.gate.blessing import CURRENT_MODEL_ID
 from roadworthy.components.trainer.executor import FineTunerExecutor
 from roadworthy.models.finetuning.run_fn import BACKUPS
+from roadworthy.pipeline.beam_workers import beam_workers
 from roadworthy.pipeline.container.arguments import Invocation, read_invocation, write_outputs
 from roadworthy.pipeline.container.artifacts import make_output_folders, on_this_machine
 from roadworthy.pipeline.container.drive import drive
-from roadworthy.serving.errors import RoadworthyError, Stopped
+from roadworthy.serving.errors import RoadworthyError
 
-USER_FAULT: Final = 2
 _RUNNER: Final = "--runner="
 _LOCAL_RUNNERS: Final = ("DirectRunner",)
 
@@ -45,15 +45,20 @@ def execute(argv: Sequence[str]) -> None:
     executor = _executor(invocation)
     if isinstance(executor, FineTunerExecutor):
         executor.backup_dir = backups_near(invocation.outputs[MODEL_KEY][0].uri)
-    if _works_on_uris(executor, invocation):
-        executor.Do(invocation.inputs, invocation.outputs, invocation.exec_properties)
-    else:
-        with on_this_machine(invocation.inputs, invocation.outputs):
-            make_output_folders(invocation.outputs)
-            executor.Do(invocation.inputs, invocation.outputs, invocation.exec_properties)
+    with beam_workers():
+        _do(executor, invocation)
     outputs_utils.tag_output_artifacts_with_version(invocation.outputs)
     _name_blessed_models(invocation)
     write_outputs(invocation)
+
+
+def _do(executor: BaseExecutor, invocation: Invocation) -> None:
+    if _works_on_uris(executor, invocation):
+        executor.Do(invocation.inputs, invocation.outputs, invocation.exec_properties)
+        return
+    with on_this_machine(invocation.inputs, invocation.outputs):
+        make_output_folders(invocation.outputs)
+        executor.Do(invocation.inputs, invocation.outputs, invocation.exec_properties)
 
 
 def backups_near(uri: str) -> str:
@@ -89,12 +94,12 @@ def _name_blessed_models(invocation: Invocation) -> None:
 
 
 def main() -> None:
-    """Leaves with one message and 2 for a fault of the user's, 143 where SIGTERM stopped work that was kept."""
+    """Leaves with one message and 2 for a fault of the user's, or another code of its own."""
     try:
         execute(sys.argv[1:])
     except RoadworthyError as error:
         print(f"roadworthy: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(Stopped.EXIT_CODE if isinstance(error, Stopped) else USER_FAULT)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":
