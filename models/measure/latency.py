@@ -1,5 +1,6 @@
 """Wall time of one answer, for several exported models in one run, so that noise hits all of them alike."""
 
+import functools
 import itertools
 import random
 import time
@@ -15,6 +16,7 @@ from roadworthy.serving.contract import IMAGE_INPUT, IMAGE_SIGNATURE
 from roadworthy.serving.errors import DataError
 from roadworthy.serving.servables.base import Servable
 from roadworthy.serving.servables.open import open_servable
+from roadworthy.serving.servables.tensorflow_threads import TensorFlowThreads
 
 WARM_UP_CALLS: Final = 10
 MIN_BATCH_CALLS: Final = 3
@@ -56,7 +58,10 @@ def measure_latency(
     """
     if not images:
         raise DataError("Latency must be measured on at least one image. Received: none.")
-    servables = [open_servable(folder, threads=threads) for folder in version_dirs]
+    alike = functools.partial(
+        open_servable, tensorflow_threads=TensorFlowThreads(intra_op=threads), litert_threads=threads
+    )
+    servables = [alike(folder) for folder in version_dirs]
     try:
         singles = _in_turns(servables, images, batch=1, calls=calls, warm_up=warm_up)
         batches = _in_turns(servables, images, batch=batch, calls=max(MIN_BATCH_CALLS, calls // 20), warm_up=1)

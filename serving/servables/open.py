@@ -8,15 +8,17 @@ from roadworthy.serving.images import DEFAULT_LIMITS, ImageLimits
 from roadworthy.serving.manifest import MANIFEST_FILE, verify_manifest
 from roadworthy.serving.servables.base import Servable
 from roadworthy.serving.servables.batching.parameters import Batching
+from roadworthy.serving.servables.tensorflow_threads import TENSORFLOW_S_CHOICE, TensorFlowThreads
 
 
 def open_servable(
     version_dir: Path,
     *,
-    threads: int | None = None,
     batching: Batching | None = None,
     limits: ImageLimits = DEFAULT_LIMITS,
     prefer_litert: bool = False,
+    tensorflow_threads: TensorFlowThreads = TENSORFLOW_S_CHOICE,
+    litert_threads: int | None = None,
     litert_at_once: int | None = None,
 ) -> Servable:
     """Loads an exported model, once its files are what its manifest says, if it has one.
@@ -25,11 +27,12 @@ def open_servable(
 
     Args:
         version_dir: folder with `saved_model.pb` or `model.tflite`.
-        threads: threads one answer may use; None leaves the runtime's own choice. For a SavedModel it has to be
-            given before TensorFlow first runs in the process.
         batching: how a SavedModel answers requests together that come at once; None answers each on its own.
         limits: the largest images to decode.
         prefer_litert: of a folder that holds both, takes `model.tflite`.
+        tensorflow_threads: those that SavedModels run on; to be given before TensorFlow first runs in the process.
+        litert_threads: threads an answer of a LiteRT model may use, >= 1; None is all cores for a request that is
+            alone, else one.
         litert_at_once: requests that a LiteRT model works on at once, >= 1; None is one a core.
 
     Raises:
@@ -41,10 +44,10 @@ def open_servable(
     if not (has_saved_model or has_litert):
         raise ServeError(f"{version_dir} must hold {SAVED_MODEL_FILE} or {LITERT_FILE}. Received: neither.")
     if has_litert and (prefer_litert or not has_saved_model):
-        return _open_litert(version_dir, threads=threads, at_once=litert_at_once, limits=limits)
+        return _open_litert(version_dir, threads=litert_threads, at_once=litert_at_once, limits=limits)
     from roadworthy.serving.servables.saved_model import SavedModelServable
 
-    return SavedModelServable(version_dir, threads=threads, batching=batching, limits=limits)
+    return SavedModelServable(version_dir, threads=tensorflow_threads, batching=batching, limits=limits)
 
 
 def _open_litert(version_dir: Path, *, threads: int | None, at_once: int | None, limits: ImageLimits) -> Servable:

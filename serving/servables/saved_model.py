@@ -20,6 +20,7 @@ from roadworthy.serving.servables.batching.signature import BatchedSignature
 from roadworthy.serving.servables.image_requests import INPUT_NAMES, check_headers, decode, encoded_images
 from roadworthy.serving.servables.pixel_room import PixelRoom
 from roadworthy.serving.servables.tensorflow_errors import first_line, refused
+from roadworthy.serving.servables.tensorflow_threads import TENSORFLOW_S_CHOICE, TensorFlowThreads
 from roadworthy.serving.status import RequestError
 
 # The tag of the graph that is for serving, and the signature that only initialises it.
@@ -44,7 +45,7 @@ class SavedModelServable:
         self,
         version_dir: Path,
         *,
-        threads: int | None = None,
+        threads: TensorFlowThreads = TENSORFLOW_S_CHOICE,
         batching: Batching | None = None,
         limits: ImageLimits = DEFAULT_LIMITS,
     ) -> None:
@@ -52,7 +53,7 @@ class SavedModelServable:
 
         Args:
             version_dir: folder with `saved_model.pb`.
-            threads: threads one operation may use; None leaves TensorFlow's own choice.
+            threads: those of the process, the same for all its models.
             batching: how requests that come at once are answered together; None answers each on its own.
             limits: the largest images to decode.
 
@@ -60,11 +61,12 @@ class SavedModelServable:
             ServeError: the model can't be loaded, there is no TensorFlow, or it already runs with another number of
                 threads.
         """
-        self._tf = _tensorflow(threads)
+        self._tf = _tensorflow()
+        threads.settle(self._tf)
         self._limits, self._room = limits, PixelRoom(limits.request_pixels)
         self.card = ModelCard.read(version_dir) if (version_dir / CARD_PATH).exists() else None
         try:
-            self._session, loaded = _load(self._tf, version_dir, threads=threads)
+            self._session, loaded = _load(self._tf, version_dir)
         except Exception as error:
             raise _no_saved_model(version_dir, error) from error
         try:
@@ -191,21 +193,25 @@ class SavedModelServable:
         return encoded_images(signature, inputs) if ours and INPUT_NAMES.get(signature) in inputs else []
 
 
-def _load(tf: Any, version_dir: Path, *, threads: int | None) -> tuple[Any, Any]:
+def _load(tf: Any, version_dir: Path) -> tuple[Any, Any]:
     """A session of the model's graph, and its MetaGraphDef."""
     try:
-        return _session_of(tf, version_dir, threads=threads)
+        return _session_of(tf, version_dir)
     except Exception as error:
         if _UNKNOWN_OP not in str(error) or importlib.util.find_spec(_TEXT_OPS) is None:
             raise
     # Of the ops that aren't TensorFlow's own, TF Serving has these built in; few models need them.
     importlib.import_module(_TEXT_OPS)
-    return _session_of(tf, version_dir, threads=threads)
+    return _session_of(tf, version_dir)
 
 
-def _session_of(tf: Any, version_dir: Path, *, threads: int | None) -> tuple[Any, Any]:
-    v1 = tf.compat.v1
-    session = v1.Session(graph=tf.Graph(), config=v1.ConfigProto(intra_op_parallelism_threads=threads or 0))
+def _session_of(tf: Any, version_dir: Path) -> tuple[Any, Any]:
+    v1, threading = tf.compat.v1, tf.config.threading
+    config = v1.ConfigProto(
+        intra_op_parallelism_threads=threading.get_intra_op_parallelism_threads(),
+        inter_op_parallelism_threads=threading.get_inter_op_parallelism_threads(),
+    )
+    session = v1.Session(graph=tf.Graph(), config=config)
     try:
         with session.graph.as_default():
             return session, v1.saved_model.loader.load(session, [_SERVE], str(version_dir))
@@ -226,22 +232,7 @@ def _callable_options() -> Any:
     return CallableOptions()
 
 
-def _tensorflow(threads: int | None) -> Any:
-    tf = _imported()
-    if threads is None or tf.config.threading.get_intra_op_parallelism_threads() == threads:
-        return tf
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-    except RuntimeError as error:
-        raise ServeError(
-            f"TensorFlow's threads must be set before it first runs. Received: {threads} when it already ran with "
-            f"{tf.config.threading.get_intra_op_parallelism_threads() or 'its own choice'}. "
-            "Open the model in a new process."
-        ) from error
-    return tf
-
-
-def _imported() -> Any:
+def _tensorflow() -> Any:
     try:
         import tensorflow as tf
     except ModuleNotFoundError as error:

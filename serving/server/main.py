@@ -27,9 +27,6 @@ _MICROS: Final = 1_000_000
 _REQUEST_PIXELS: Final = 100_000_000
 # Flags of the original that say how its own runtime is to work; taken, so that a command line can be kept.
 _WITHOUT_EFFECT: Final = (
-    "tensorflow_session_parallelism",
-    "tensorflow_intra_op_parallelism",
-    "tensorflow_inter_op_parallelism",
     "flush_filesystem_caches",
     "rest_api_num_threads",
     "num_load_threads",
@@ -119,13 +116,19 @@ def _open_version(given: argparse.Namespace) -> Callable[[Path], "Servable"]:
     from roadworthy.serving.contract import MAX_IMAGE_PIXELS
     from roadworthy.serving.images import ImageLimits
     from roadworthy.serving.servables.open import open_servable
+    from roadworthy.serving.servables.tensorflow_threads import TensorFlowThreads
     from roadworthy.serving.server.batching_config import read_batching
 
+    both = given.tensorflow_session_parallelism
     return functools.partial(
         open_servable,
         batching=read_batching(enabled=given.enable_batching, file=given.batching_parameters_file),
         limits=ImageLimits(given.max_image_pixels or MAX_IMAGE_PIXELS, given.max_request_pixels),
         prefer_litert=given.prefer_tflite_model or given.use_tflite_model,
+        tensorflow_threads=TensorFlowThreads(
+            intra_op=given.tensorflow_intra_op_parallelism or both or None,
+            inter_op=given.tensorflow_inter_op_parallelism or both or None,
+        ),
         litert_at_once=given.num_tflite_pools,
     )
 
@@ -227,6 +230,9 @@ def parser() -> argparse.ArgumentParser:
     add("--load_retry_interval_micros", type=_number, default=60 * _MICROS, help="between them (%(default)s)")
     _add_switch(flags, "--enable_batching", "answer requests to a SavedModel together that come at once")
     add("--batching_parameters_file", type=Path, help="a BatchingParameters in protobuf's text format: how")
+    add("--tensorflow_intra_op_parallelism", type=_whole, default=0, help="threads of an operation; 0 is one a core")
+    add("--tensorflow_inter_op_parallelism", type=_whole, default=0, help="operations at once; 0 is one a core")
+    add("--tensorflow_session_parallelism", type=_whole, default=0, help="both of these")
     _add_switch(flags, "--prefer_tflite_model", "of a version that has both, serve model.tflite, not the SavedModel")
     _add_switch(flags, "--use_tflite_model", "the same under its older name")
     add("--num_tflite_pools", type=_count, help="requests a LiteRT model works on at once (one a core)")
@@ -289,6 +295,13 @@ def _count(word: str) -> int:
     value = int(word)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1. Received: {word}.")
+    return value
+
+
+def _whole(word: str) -> int:
+    value = int(word)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0. Received: {word}.")
     return value
 
 

@@ -5,12 +5,12 @@ from typing import Final
 from bench.claims import ROOT
 from bench.serving.turns import CLIENTS
 
-# With as many clients a full batch is all there is to wait for, and the time-out only bounds the wait for stragglers.
-MAX_BATCH: Final = CLIENTS
-TIMEOUT_MICROS: Final = 2_000
-# As many as there are cores.
+# As many batches at a time as there are cores, and together as many requests in them as there are clients.
 THREADS: Final = 2
-ENQUEUED_BATCHES: Final = 4
+MAX_BATCH: Final = CLIENTS // THREADS
+# Clients need that long between an answer and their next request; a batch that is not full by then goes without it.
+TIMEOUT_MICROS: Final = 5_000
+ENQUEUED_BATCHES: Final = 8
 _FILE: Final = ROOT / "runs" / "bench-serving" / "batching.config"
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from bench.claims import Result, Say, at_least
-from bench.serving.batching import MAX_BATCH, batching_flags
+from bench.serving.batching import batching_flags
 from bench.serving.comparison import none_failed
 from bench.serving.models import Served, lite0
 from bench.serving.servers import Running, start_ours
@@ -16,7 +16,7 @@ from bench.serving.turns import BURST_S, CLIENTS, ROUNDS, WARM_UP_S, Bursts, fig
 from roadworthy.serving.servables.open import open_servable
 
 # Images a call and calls at a time: both keep as many images under way as there are clients.
-_WAYS: Final = ((MAX_BATCH, 1), (MAX_BATCH // 2, 2))
+_WAYS: Final = ((CLIENTS, 1), (CLIENTS // 2, 2))
 IN_PROCESS: Final = "in process"
 
 

@@ -14,6 +14,7 @@ from bench.serving.turns import CLIENTS, ROUNDS, Bursts, figures, in_turns, rati
 SIDES: Final = {96: 2.5, 224: 3.0}
 COLD_STARTS: Final = 5
 SAVED_MODEL, BATCHED, INT8 = "SavedModel", "SavedModel, batched", "int8 LiteRT"
+ONE_THREAD: Final = "SavedModel, a thread an operation"
 _LOOK_S: Final = 0.005
 _MEGABYTE: Final = 1e6
 
@@ -46,6 +47,7 @@ def measured(side: int, *, say: Say) -> tuple[Bursts, dict[str, float]]:
         for name, served, flags in (
             (SAVED_MODEL, lite0(side=side), ()),
             (BATCHED, lite0(side=side), batching_flags()),
+            (ONE_THREAD, lite0(side=side), ("--tensorflow_intra_op_parallelism=1",)),
             (INT8, lite0_int8(side=side), ()),
         ):
             running[name] = start_ours(served, flags=flags, name=name)
@@ -61,7 +63,7 @@ def throughput_claims(side: int, least: float, bursts: Bursts) -> list[Result]:
     claims = []
     for transport in ("REST", "gRPC"):
         of = {target.server: loads for target, loads in bursts.items() if target.transport == transport}
-        times, by = min((ratio(of[INT8], of[name]), name) for name in (SAVED_MODEL, BATCHED))
+        times, by = min((ratio(of[INT8], of[name]), name) for name in (SAVED_MODEL, BATCHED, ONE_THREAD))
         claims.append(at_least(f"int8 at {side} px over {transport}, times the SavedModel", times, least, by=by))
     return claims
 

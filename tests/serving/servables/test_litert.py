@@ -8,7 +8,7 @@ from roadworthy.serving.servables.open import open_servable
 
 
 def test_threads_get_the_answers_to_their_own_images(exported):
-    servable = open_servable(exported["litert"], threads=1)
+    servable = open_servable(exported["litert"], litert_threads=1)
     images = [encode(pixels(seed)) for seed in range(8)]
 
     def scores(image):

@@ -168,12 +168,6 @@ print("tensorflow" in sys.modules)
     assert finished.stdout.strip() == "False"
 
 
-def test_threads_that_tensorflow_can_no_longer_take_are_refused(exported):
-    open_servable(exported["first"]).close()
-    with pytest.raises(ServeError, match="Received: 7 when it already ran"):
-        open_servable(exported["first"], threads=7)
-
-
 def test_without_tensorflow_a_saved_model_says_what_to_install_and_litert_answers(exported):
     program = (
         "import sys\n"
