@@ -16,6 +16,7 @@ from roadworthy.serving.server.examples import rows_of
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.observe import Call
 from roadworthy.serving.status import RequestError
+from roadworthy.serving.tensors import dtype_of
 
 CLASSIFY_METHOD: Final = "tensorflow/serving/classify"
 REGRESS_METHOD: Final = "tensorflow/serving/regress"
@@ -67,6 +68,8 @@ def multi_inference(manager: Manager, request: Any, call: Call) -> Any:
     with manager.use_spec(request.tasks[0].model_spec) as (version, servable):
         rows = rows_of(request.input)
         for task in request.tasks:
+            if (asked := _signature_name(task.model_spec)) not in servable.signatures:
+                raise RequestError(f"Requested signature not found in model graph: {asked}")
             answered = response.results.add()
             kind = _KINDS[task.method_name]
             getattr(answered, kind.field).CopyFrom(kind.run(servable, task.model_spec, rows))
@@ -93,9 +96,10 @@ def _check_tasks(tasks: Sequence[Any]) -> None:
 
 
 def _classified(servable: Servable, spec: Any, rows: np.ndarray) -> Any:
-    name, signature = _signature(servable, spec, CLASSIFY_METHOD, "classification")
+    name, signature = _signature(servable, spec)
     if len(signature.outputs) not in _CLASS_OUTPUTS:
         raise RequestError(f"Expected one or two output Tensors, found {len(signature.outputs)}")
+    _check_input(signature, "classification")
     wanted = [output for output in (_CLASSES, _SCORES) if output in signature.outputs]
     if not wanted:
         raise RequestError(
@@ -124,19 +128,23 @@ def _classified(servable: Servable, spec: Any, rows: np.ndarray) -> Any:
 
 
 def _regressed(servable: Servable, spec: Any, rows: np.ndarray) -> Any:
-    name, signature = _signature(servable, spec, REGRESS_METHOD, "regression")
+    name, signature = _signature(servable, spec)
+    if len(signature.outputs) != 1:
+        raise RequestError("Expected one output Tensor.")
+    _check_input(signature, "regression")
     if _VALUES not in signature.outputs:
         raise RequestError(
             f"No regression outputs found in SignatureDef: {sorted(signature.outputs)}", code="FAILED_PRECONDITION"
         )
     values = servable.predict(name, {_INPUTS: rows}, [_VALUES])[_VALUES]
-    if values.shape not in ((len(rows),), (len(rows), 1)):
+    if values.shape[1:] not in ((), (1,)) or not values.ndim:
         raise RequestError(
-            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
-            f"{list(values.shape)} where batch_size is {len(rows)}"
+            f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {_shape(values)}"
         )
+    if len(values) != len(rows):
+        raise RequestError(f"Input batch size did not match output batch size: {len(rows)} vs. {len(values)}")
     if values.dtype != np.float32:
-        raise RequestError(f"Expected output Tensor of DT_FLOAT. Got: {values.dtype}")
+        raise RequestError(f"Expected output Tensor of DT_FLOAT.  Got: {dtype_of(values).enum}")
     result = protos.RegressionResult()
     for value in values.ravel():
         result.regressions.add().value = float(value)
@@ -155,21 +163,25 @@ _KINDS: Final = {
 }
 
 
-def _signature(servable: Servable, spec: Any, method: str, kind: str) -> tuple[str, Signature]:
-    """The signature a model spec asks for, if it is one for this kind of request."""
+def _signature(servable: Servable, spec: Any) -> tuple[str, Signature]:
+    """The signature a model spec asks for, if it takes one tensor.
+
+    Its method's name doesn't matter, as by upstream's default: TensorFlow 2 saves every signature as one to predict.
+    """
     name = _signature_name(spec)
     if name not in servable.signatures:
         raise RequestError(f"No signature was found with the name: {name}")
     signature = servable.signatures[name]
-    if signature.method != method:
-        raise RequestError(f"Expected {kind} signature method_name to be {method}. Was: {signature.method}")
     if len(signature.inputs) != 1:
         raise RequestError("Expected one input Tensor.")
+    return name, signature
+
+
+def _check_input(signature: Signature, kind: str) -> None:
     if _INPUTS not in signature.inputs:
         raise RequestError(
             f"No {kind} inputs found in SignatureDef: {sorted(signature.inputs)}", code="FAILED_PRECONDITION"
         )
-    return name, signature
 
 
 def _signature_name(spec: Any) -> str:
@@ -179,11 +191,16 @@ def _signature_name(spec: Any) -> str:
 def _check_matrix(output: str, array: np.ndarray, batch: int) -> None:
     wanted = "DT_STRING" if output == _CLASSES else "DT_FLOAT"
     if array.ndim != _MATRIX_RANK:
-        raise RequestError(f"Expected Tensor shape: [batch_size num_classes] but got {list(array.shape)}")
-    if (array.dtype == object) != (output == _CLASSES) or (output == _SCORES and array.dtype != np.float32):
-        raise RequestError(f"Expected {output} Tensor of {wanted}. Got: {array.dtype}")
+        raise RequestError(f"Expected Tensor shape: [batch_size num_classes] but got {_shape(array)}")
+    if (received := dtype_of(array).enum) != wanted:
+        raise RequestError(f"Expected {output} Tensor of {wanted}. Got: {received}")
     if len(array) != batch:
         raise RequestError(f"Expected {output} output batch size of {batch}. Got: {len(array)}")
+
+
+def _shape(array: np.ndarray) -> str:
+    """A shape as TensorFlow prints it."""
+    return f"[{','.join(map(str, array.shape))}]"
 
 
 def _text(label: bytes) -> str:

@@ -207,8 +207,8 @@ def test_several_signatures_answer_one_request(prediction):
         ([REGRESS, task("a", "regress", model="other")], "INVALID_ARGUMENT", "must access the same model name"),
         ([REGRESS, REGRESS], "INVALID_ARGUMENT", "Duplicate evaluation of signature: regress_x_to_y"),
         ([task("serving_default", "predict")], "UNIMPLEMENTED", "Unsupported signature method_name"),
-        ([task("nope", "regress")], "INVALID_ARGUMENT", "No signature was found with the name: nope"),
-        ([task("regress_x_to_y", "classify")], "INVALID_ARGUMENT", "Was: tensorflow/serving/regress"),
+        ([task("nope", "regress")], "INVALID_ARGUMENT", "Requested signature not found in model graph: nope"),
+        ([task("regress_x_to_y", "classify")], "FAILED_PRECONDITION", 'at least one of "classes" or "scores"'),
     ],
 )
 def test_tasks_that_do_not_go_together_are_refused(prediction, tasks, code, message):
