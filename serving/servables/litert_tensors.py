@@ -54,11 +54,10 @@ class LiteRTTensorsServable:
         """Answers one request, in whatever batch size it has; see `Servable.predict`."""
         found = find_signature(self._signatures, signature)
         check_inputs(found, inputs)
-        for name, array in inputs.items():
-            _check_shape(found.inputs[name], array)
+        fitted = {name: _fitted(found.inputs[name], array) for name, array in inputs.items()}
         try:
             with self._pool.use() as interpreter:
-                answer = self._run(interpreter, signature, inputs)
+                answer = self._run(interpreter, signature, fitted)
         except (ValueError, RuntimeError) as error:
             shapes = ", ".join(f"{name}: {list(array.shape)}" for name, array in inputs.items())
             raise RequestError(f"The model must be able to run on its inputs. Received: {shapes}: {error}") from error
@@ -90,12 +89,18 @@ def _indices(specs: Mapping[str, TensorSpec], details: Sequence[Mapping[str, Any
     return {name: detail["index"] for name, detail in zip(specs, details, strict=True)}
 
 
-def _check_shape(spec: TensorSpec, array: np.ndarray) -> None:
-    """LiteRT's kernels take another number of dimensions for granted, and some of them a first element."""
+def _fitted(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
+    """An array with as many dimensions as the network has, of which those of size one may be missing or too many.
+
+    LiteRT's kernels take their number for granted, and some of them a first element.
+    """
     wanted = spec.shape or ()
-    if array.ndim != len(wanted) or not array.size:
-        sizes = ["?" if size is None else size for size in wanted]
-        raise RequestError(
-            f"input {spec.name} must have {len(wanted)} dimensions, as {sizes} has, and no empty one. "
-            f"Received: {list(array.shape)}."
-        )
+    if array.size and array.ndim == len(wanted):
+        return array
+    if array.size and [size for size in array.shape if size != 1] == [size for size in wanted if size != 1]:
+        return array.reshape([size or 1 for size in wanted])
+    sizes = ["?" if size is None else size for size in wanted]
+    raise RequestError(
+        f"input {spec.name} must have {len(wanted)} dimensions, as {sizes} has, and no empty one. "
+        f"Received: {list(array.shape)}."
+    )

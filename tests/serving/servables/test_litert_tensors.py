@@ -154,6 +154,17 @@ def test_strings_go_in_and_come_out(opened):
     assert answer[answered].tolist() == [[b"one"], [b""], [b"\xff three"]]
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (1, 1, 1)])
+def test_dimensions_of_size_one_may_be_missing_or_too_many(opened, shape):
+    @tf.function(input_signature=[tf.TensorSpec([1, 1], name="x")])
+    def half_plus_two(x):
+        return {"y": 0.5 * x + 2}
+
+    content = tf.lite.TFLiteConverter.from_concrete_functions([half_plus_two.get_concrete_function()]).convert()
+    servable, ((given,), (answered,)) = opened(content), tensor_names(content)
+    assert servable.predict("serving_default", {given: np.full(shape, 2, np.float32)})[answered].tolist() == [[3.0]]
+
+
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
