@@ -3,17 +3,18 @@
 Upstream: tensorflow_serving/util/json_tensor.cc, MakeExampleFromJsonObject.
 """
 
-import base64
-import binascii
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
+from roadworthy.serving.json_tensors import is_beyond
+from roadworthy.serving.json_values import is_b64, json_type, lossy_error, quoted, read_b64
 from roadworthy.serving.status import RequestError
 
-_B64: Final = {"b64"}
 _INT64: Final = np.iinfo(np.int64)
+_FLOAT: Final = np.dtype(np.float32)
 _FIELDS: Final = {"bytes": "bytes_list", "int64": "int64_list", "float": "float_list"}
 
 
@@ -28,12 +29,14 @@ def read_examples(body: Mapping[str, Any], given: Any) -> None:
         RequestError: INVALID_ARGUMENT, no list of examples, or a feature whose values are of no or several types.
     """
     if "examples" not in body:
-        raise RequestError("When method is classify, key 'examples' is expected and was not found")
+        raise RequestError(
+            f"JSON Value: {quoted(body)} When method is classify, key 'examples' is expected and was not found"
+        )
     examples = body["examples"]
     if not isinstance(examples, list):
-        raise RequestError("Expecting 'examples' value to be an list/array")
+        raise RequestError(f"JSON Value: {quoted(body)} Expecting 'examples' value to be an list/array")
     if not examples:
-        raise RequestError("'examples' value is an empty array")
+        raise RequestError(f"JSON Value: {quoted(body)} 'examples' value is an empty array")
     listed = given.example_list
     if "context" in body:
         listed = given.example_list_with_context
@@ -49,7 +52,7 @@ def read_example(value: Any, example: Any) -> None:
         RequestError: INVALID_ARGUMENT, no object, or a feature whose values are of no or several types.
     """
     if not isinstance(value, dict):
-        raise RequestError(f"Example must be JSON object but got JSON {_json_type(value)}")
+        raise RequestError(f"Example must be JSON object but got JSON {json_type(value)}")
     for name, content in value.items():
         if not name.isascii() and name != name.encode(errors="replace").decode():
             raise RequestError(f"Feature: {name!r} must be a text.")
@@ -81,37 +84,23 @@ def _kind(name: str, value: Any) -> str:
         return "int64"
     if isinstance(value, float):
         return "float"
-    if isinstance(value, str) or (isinstance(value, dict) and value.keys() == _B64):
+    if isinstance(value, str) or (is_b64(value)):
         return "bytes"
-    raise RequestError(f"Feature: {name} has element with unexpected JSON type: {_json_type(value)}")
+    raise RequestError(f"Feature: {name} has element with unexpected JSON type: {json_type(value)}")
 
 
 def _read(name: str, value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="surrogatepass")
     if isinstance(value, dict):
-        try:
-            return base64.b64decode(value["b64"], validate=True)
-        except (binascii.Error, ValueError, TypeError) as error:
-            raise RequestError(f"Feature: {name}: b64 must be base64. Received: {error}.") from error
+        return read_b64(value)
     if isinstance(value, int) and not _INT64.min <= value <= _INT64.max:
-        raise RequestError(f"Feature: {name} has an element that is no int64. Only int64 is supported.")
+        raise RequestError(f"Feature: {name} has uint64 element. Only int64 is supported.")
+    if isinstance(value, float) and math.isfinite(value) and is_beyond(value, _FLOAT):
+        raise lossy_error(value, "float")
     return value
 
 
 def _shortest(value: float) -> float:
     """A float32 in the fewest digits that read back the same: 0.1, not 0.10000000149011612."""
     return float(str(np.float32(value)))
-
-
-def _json_type(value: Any) -> str:
-    names = {
-        type(None): "Null",
-        dict: "Object",
-        list: "Array",
-        str: "String",
-        bool: "Bool",
-        int: "Number",
-        float: "Number",
-    }
-    return names.get(type(value), type(value).__name__)

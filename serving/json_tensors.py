@@ -3,80 +3,34 @@
 Upstream: tensorflow_serving/util/json_tensor.cc and g3doc/api_rest.md.
 """
 
-import base64
-import binascii
 import contextlib
 import itertools
 import json
 import math
-import re
-import reprlib
 from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 import orjson
 
-from roadworthy.serving.servables.base import Signature, TensorSpec
+from roadworthy.serving.json_values import lossy_error, quoted, read_b64, type_error, written_b64
+from roadworthy.serving.servables.base import TensorSpec
 from roadworthy.serving.status import RequestError
 from roadworthy.serving.tensors import DTYPES
 
-_B64: Final = "b64"
 # numpy holds 64; nothing real comes near.
 _MAX_RANK: Final = 32
 # What JSON's numbers of a kind of dtype are in Python; a bool is none.
 _NUMBER_TYPES: Final = {"f": frozenset({int, float}), "i": frozenset({int}), "u": frozenset({int})}
-_LARGEST: Final = {np.dtype(numpy): np.finfo(numpy).max for numpy in (np.float16, np.float32, np.float64)}
+_FLOATS: Final = {np.dtype(numpy): np.finfo(numpy) for numpy in (np.float16, np.float32, np.float64)}
+_LARGEST: Final = {numpy: float(info.max) for numpy, info in _FLOATS.items()}
+# Up to these a float holds every integer.
+_LARGEST_INTEGER: Final = {numpy: 2 ** (info.nmant + 1) - 1 for numpy, info in _FLOATS.items()}
 # Output tensors with this suffix are bytes; other strings are text.
 _BYTES_SUFFIX: Final = "_bytes"
-
-
-_LONG_NUMBER: Final = re.compile(rb"\d{19}")
+# TensorFlow's own names of types, where numpy has others.
+_TYPE_NAMES: Final = {"float16": "half", "float32": "float", "float64": "double"}
 _NULL: Final = b"null"
-
-
-def parse_json(body: bytes) -> Any:
-    """Parses a JSON document; NaN, Infinity and -Infinity are numbers.
-
-    Raises:
-        RequestError: INVALID_ARGUMENT, not JSON in UTF-8, or nested too deeply.
-    """
-    # orjson is several times quicker, and of what it refuses the other says why, or takes it, such as NaN. It makes
-    # floats of integers beyond 64 bits, though.
-    if not _LONG_NUMBER.search(body):
-        with contextlib.suppress(ValueError):
-            return orjson.loads(body)
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"JSON Parse error: {error}") from error
-
-
-def read_inputs(body: Mapping[str, Any], signature: Signature) -> dict[str, np.ndarray]:
-    """The inputs of a Predict request.
-
-    Args:
-        body: the request, with `instances` (a row each) or `inputs` (a tensor each).
-        signature: what the model takes.
-
-    Returns:
-        An array for each input the request names; which ones it has to name is for the servable to say.
-
-    Raises:
-        RequestError: INVALID_ARGUMENT, neither or both keys, or values that make no tensor of the input's type.
-    """
-    if ("instances" in body) == ("inputs" in body):
-        received = "both" if "inputs" in body else "neither"
-        raise RequestError(
-            f'A request must have exactly one of the keys "instances" and "inputs". Received: {received}.'
-        )
-    named = _columns(body["instances"]) if "instances" in body else body["inputs"]
-    if not _is_named(named):
-        named = {_only_input(signature): named}
-    unknown = sorted(named.keys() - signature.inputs.keys())
-    if unknown:
-        raise RequestError(f"inputs must be among {sorted(signature.inputs)}. Received: {unknown}.")
-    return {name: read_tensor(value, signature.inputs[name]) for name, value in named.items()}
 
 
 def read_tensor(value: Any, spec: TensorSpec) -> np.ndarray:
@@ -86,12 +40,12 @@ def read_tensor(value: Any, spec: TensorSpec) -> np.ndarray:
         RequestError: INVALID_ARGUMENT, lists of unequal lengths or a value that is not of the tensor's type.
     """
     if spec.dtype not in DTYPES or spec.dtype.startswith("complex"):
-        raise RequestError(f"{spec.name}: dtype {spec.dtype} can't be sent as JSON.", code="UNIMPLEMENTED")
+        raise RequestError(f"Conversion of JSON Value: {quoted(value)} to type: {spec.dtype}", code="UNIMPLEMENTED")
     numbers = _numbers(value, spec)
     if numbers is not None:
         return numbers
     shape = _shape(value)
-    leaves = _leaves(value, shape, spec.name)
+    leaves = _leaves(value, shape)
     array = np.empty(len(leaves), dtype=DTYPES[spec.dtype].numpy)
     for index, leaf in enumerate(leaves):
         array[index] = _read_leaf(leaf, spec)
@@ -110,16 +64,24 @@ def _numbers(value: Any, spec: TensorSpec) -> np.ndarray | None:
         shape.append(sizes.pop())
         level = list(itertools.chain.from_iterable(level))
     types = _NUMBER_TYPES.get(numpy.kind)
-    if types is None or not level or len(shape) > _MAX_RANK or not types.issuperset(map(type, level)):
+    received = set(map(type, level))
+    if types is None or not level or len(shape) > _MAX_RANK or not types.issuperset(received):
         return None
     try:
         array = np.array(level, dtype=np.float64 if numpy.kind == "f" else numpy)
     except OverflowError:
         return None
     # Neither holds for NaN.
-    if numpy.kind == "f" and not abs(array).max() <= _LARGEST[numpy]:
+    bounds = _LARGEST_INTEGER if int in received else _LARGEST
+    if numpy.kind == "f" and not abs(array).max() <= bounds[numpy]:
         return None
     return array.astype(numpy, copy=False).reshape(shape)
+
+
+def is_beyond(value: float, numpy: np.dtype) -> bool:
+    """Whether a number is infinite as such a float; the largest one, rounded up to its fewest digits, is not."""
+    with np.errstate(over="ignore"):
+        return math.isinf(numpy.type(value))
 
 
 def write_outputs(outputs: Mapping[str, np.ndarray], *, by_row: bool) -> dict[str, Any]:
@@ -143,7 +105,12 @@ def write_tensor(array: np.ndarray, name: str) -> Any:
     """Nested lists of an array; float32 in the fewest digits that read back the same.
 
     Bytes become `{"b64": …}` when the name ends in `_bytes` or they aren't UTF-8, else text.
+
+    Raises:
+        RequestError: INVALID_ARGUMENT, complex numbers.
     """
+    if array.dtype.kind == "c":
+        raise RequestError(f"Failed to write JSON value for tensor type: {array.dtype}")
     if array.dtype.kind in "OSU":
         leaves = [_write_string(value, name) for value in array.ravel().tolist()]
         texts = np.empty(len(leaves), dtype=object)
@@ -177,35 +144,6 @@ def _is_plain(array: np.ndarray) -> bool:
     return array.dtype == np.float32 and array.size > 0 and array.ndim > 0 and array.flags.c_contiguous
 
 
-def _is_named(value: Any) -> bool:
-    return isinstance(value, dict) and not _is_b64(value)
-
-
-def _is_b64(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {_B64}
-
-
-def _columns(instances: Any) -> Any:
-    """Rows turned into one list an input, or the rows as they are when they name no input."""
-    if not isinstance(instances, list) or not instances:
-        raise RequestError('Expecting "instances" value to be a non-empty list.')
-    named = [_is_named(row) for row in instances]
-    if not any(named):
-        return instances
-    names = instances[0].keys() if named[0] else set()
-    if not all(named) or any(row.keys() != names for row in instances):
-        raise RequestError(
-            f"Every row of instances must name the same inputs. Received: other ones than {sorted(names)}."
-        )
-    return {name: [row[name] for row in instances] for name in names}
-
-
-def _only_input(signature: Signature) -> str:
-    if len(signature.inputs) != 1:
-        raise RequestError(f"A request must name its inputs, which are {sorted(signature.inputs)}. Received: no names.")
-    return next(iter(signature.inputs))
-
-
 def _shape(value: Any) -> tuple[int, ...]:
     shape: list[int] = []
     while isinstance(value, list):
@@ -218,65 +156,57 @@ def _shape(value: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _leaves(value: Any, shape: tuple[int, ...], name: str) -> list[Any]:
+def _leaves(value: Any, shape: tuple[int, ...]) -> list[Any]:
     level = [value]
     for depth, size in enumerate(shape):
         for item in level:
-            if not isinstance(item, list) or len(item) != size:
-                received = f"a list of {len(item)}" if isinstance(item, list) else type(item).__name__
+            if not isinstance(item, list):
                 raise RequestError(
-                    f"{name}: every item at level {depth} must be a list of {size}. Received: {received}."
+                    f"JSON Value: {quoted(item)} found at incorrect level: {depth + 1} in the JSON DOM. "
+                    f"Expected at level: {len(shape)}"
+                )
+            if len(item) != size:
+                raise RequestError(
+                    f"Encountered list at unexpected size: {len(item)} at level: {depth} expected size: {size}"
                 )
         level = [child for item in level for child in item]
+    if any(isinstance(leaf, list) for leaf in level):
+        raise RequestError(f"Encountered list at unexpected level: {len(shape)} expected < {len(shape)}")
     return level
 
 
 def _read_leaf(leaf: Any, spec: TensorSpec) -> Any:
     if spec.dtype == "string":
-        return _read_string(leaf, spec)
-    kind = DTYPES[spec.dtype].numpy.kind
-    if kind == "b" and isinstance(leaf, bool):
+        return _read_string(leaf)
+    numpy = DTYPES[spec.dtype].numpy
+    if numpy.kind == "b" and isinstance(leaf, bool):
         return leaf
     number = isinstance(leaf, int | float) and not isinstance(leaf, bool)
-    if kind == "f" and number:
-        return _in_float_range(leaf, spec)
-    if kind in "iu" and number and isinstance(leaf, int):
-        return _in_integer_range(leaf, spec)
-    raise RequestError(f"{spec.name}: every value must be of type {spec.dtype}. Received: {reprlib.repr(leaf)}.")
+    if numpy.kind == "f" and number:
+        return _read_float(leaf, numpy, _TYPE_NAMES[spec.dtype])
+    if numpy.kind in "iu" and number and isinstance(leaf, int):
+        bounds = np.iinfo(numpy)
+        if bounds.min <= leaf <= bounds.max:
+            return leaf
+    raise type_error(leaf, _TYPE_NAMES.get(spec.dtype, spec.dtype))
 
 
-def _read_string(leaf: Any, spec: TensorSpec) -> bytes:
-    if isinstance(leaf, str):
-        return leaf.encode(errors="surrogatepass")
-    if _is_b64(leaf) and isinstance(leaf[_B64], str):
-        try:
-            return base64.b64decode(leaf[_B64], validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise RequestError(f"{spec.name}: {_B64} must be base64. Received: {error}.") from error
-    raise RequestError(f'{spec.name}: every value must be a string or {{"b64": "…"}}. Received: {reprlib.repr(leaf)}.')
+def _read_string(leaf: Any) -> bytes:
+    if isinstance(leaf, dict):
+        return read_b64(leaf)
+    if not isinstance(leaf, str):
+        raise type_error(leaf, "string")
+    return leaf.encode(errors="surrogatepass")
 
 
-def _in_integer_range(leaf: int, spec: TensorSpec) -> int:
-    bounds = np.iinfo(DTYPES[spec.dtype].numpy)
-    if not bounds.min <= leaf <= bounds.max:
-        raise RequestError(
-            f"{spec.name}: every value must be in the range of {spec.dtype}. Received: {reprlib.repr(leaf)}."
-        )
-    return leaf
-
-
-def _in_float_range(leaf: float, spec: TensorSpec) -> float:
-    try:
-        value = float(leaf)
-    except OverflowError:
-        value = math.inf
-    with np.errstate(over="ignore"):
-        rounded = DTYPES[spec.dtype].numpy.type(value)
-    if math.isinf(rounded) and leaf not in (math.inf, -math.inf):
-        raise RequestError(
-            f"{spec.name}: every value must be in the range of {spec.dtype}. Received: {reprlib.repr(leaf)}."
-        )
-    return value
+def _read_float(leaf: float, numpy: np.dtype, name: str) -> float:
+    """A number as a float, unless it is out of range or, as upstream has it, an integer that not every float holds."""
+    if isinstance(leaf, int):
+        if abs(leaf) > _LARGEST_INTEGER[numpy]:
+            raise lossy_error(leaf, name)
+    elif math.isfinite(leaf) and is_beyond(leaf, numpy):
+        raise lossy_error(leaf, name)
+    return float(leaf)
 
 
 def _write_string(value: bytes | str, name: str) -> Any:
@@ -288,10 +218,17 @@ def _write_string(value: bytes | str, name: str) -> Any:
         except UnicodeDecodeError:
             # Upstream writes broken UTF-8 here, which no JSON parser takes.
             pass
-    return {_B64: base64.b64encode(value).decode()}
+    return written_b64(value)
 
 
 def _check_batch(outputs: Mapping[str, np.ndarray]) -> None:
-    batches = {name: array.shape[0] if array.ndim else None for name, array in outputs.items()}
-    if len(set(batches.values())) != 1 or None in batches.values():
-        raise RequestError(f'Outputs must share a batch size for "instances". Received: {batches}; ask with "inputs".')
+    expected = None
+    for name, array in outputs.items():
+        if not array.ndim:
+            raise RequestError(f'Tensor name: {name} has no shape information ; ask with "inputs"')
+        if expected is not None and len(array) != expected:
+            raise RequestError(
+                f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {expected}; "
+                'ask with "inputs"'
+            )
+        expected = len(array)

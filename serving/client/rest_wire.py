@@ -11,7 +11,8 @@ from roadworthy.serving.client.answers import Outputs, ScoredLabel, VersionStatu
 from roadworthy.serving.client.errors import InvalidRequest
 from roadworthy.serving.client.steps import Exchange, Message, Reply
 from roadworthy.serving.client.wire import Examples, Target, Wire
-from roadworthy.serving.json_tensors import parse_json, read_tensor, write_json, write_tensor
+from roadworthy.serving.json_tensors import read_tensor, write_json, write_tensor
+from roadworthy.serving.json_values import parse_json
 from roadworthy.serving.servables.base import Signature, TensorSpec
 from roadworthy.serving.status import RequestError, code_of
 from roadworthy.serving.tensors import DTYPES, dtype_of

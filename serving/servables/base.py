@@ -1,6 +1,6 @@
 """What every exported model looks like to those who ask it, whatever runs it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -105,13 +105,17 @@ def check_inputs(signature: Signature, inputs: Mapping[str, np.ndarray]) -> None
         RequestError: INVALID_ARGUMENT, an input is missing, unknown or of another type.
     """
     if inputs.keys() != signature.inputs.keys():
-        unknown = sorted(inputs.keys() - signature.inputs.keys())
-        missing = sorted(signature.inputs.keys() - inputs.keys())
         raise RequestError(
-            f"inputs must be {{{','.join(sorted(signature.inputs))}}}. Received: {{{','.join(sorted(inputs))}}}. "
-            f"Sent extra: {{{','.join(unknown)}}}. Missing but required: {{{','.join(missing)}}}."
+            f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} "
+            f"len({_names(inputs)}) != len({_names(signature.inputs)}). "
+            f"Sent extra: {_names(inputs.keys() - signature.inputs.keys())}. "
+            f"Missing but required: {_names(signature.inputs.keys() - inputs.keys())}."
         )
     for name, array in inputs.items():
         wanted, received = signature.inputs[name].dtype, dtype_of(array).name
         if wanted != received:
             raise RequestError(f"input {name} must have dtype {wanted}. Received: {received}.")
+
+
+def _names(names: Iterable[str]) -> str:
+    return f"{{{','.join(sorted(names))}}}"

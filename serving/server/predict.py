@@ -62,7 +62,9 @@ def answer(
 
 def _wanted_outputs(signature: Signature, output_filter: Iterable[str]) -> list[str]:
     wanted = list(output_filter)
-    for name in wanted:
+    for place, name in enumerate(wanted):
+        if name in wanted[:place]:
+            raise RequestError(f"duplicate output tensor alias: {name}")
         if name not in signature.outputs:
             raise RequestError(
                 f"output tensor alias not found in signature: {name} "

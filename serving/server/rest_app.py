@@ -12,7 +12,9 @@ from google.protobuf.json_format import MessageToDict
 
 from roadworthy.serving import protos
 from roadworthy.serving.json_examples import read_examples, write_classes, write_values
-from roadworthy.serving.json_tensors import parse_json, read_inputs, write_json, write_outputs
+from roadworthy.serving.json_inputs import read_inputs
+from roadworthy.serving.json_tensors import write_json, write_outputs
+from roadworthy.serving.json_values import parse_json, quoted
 from roadworthy.serving.server.describe import model_metadata, model_status
 from roadworthy.serving.server.incoming import Incoming
 from roadworthy.serving.server.inference import classify, regress
@@ -248,7 +250,7 @@ def _ask(manager: Manager, path: str, body: bytes, call: Call) -> bytes:
     target = _matched(_ASK, "POST", path)
     document = parse_json(body)
     if not isinstance(document, dict):
-        raise RequestError(f"Request must be a JSON object. Received: {type(document).__name__}.")
+        raise RequestError(f"JSON Value: {quoted(document)} Is not object")
     return write_json(_METHODS[target["method"].lower()](manager, _spec(target, document), document, call))
 
 
@@ -334,7 +336,9 @@ def _version(given: str) -> int:
 def _signature_name(document: dict[str, Any]) -> str:
     name = document.get("signature_name", "")
     if not isinstance(name, str):
-        raise RequestError(f'"signature_name" must be a string. Received: {type(name).__name__}.')
+        raise RequestError(
+            f"JSON Value: {quoted(document)} not formatted correctly. 'signature_name' key must be a string value."
+        )
     try:
         name.encode()
     except UnicodeEncodeError as error:

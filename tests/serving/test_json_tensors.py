@@ -8,14 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from roadworthy.serving.json_tensors import (
-    parse_json,
-    read_inputs,
     read_tensor,
     write_json,
     write_outputs,
     write_tensor,
 )
-from roadworthy.serving.servables.base import Signature, TensorSpec
+from roadworthy.serving.json_values import parse_json
+from roadworthy.serving.servables.base import TensorSpec
 from roadworthy.serving.status import RequestError
 from roadworthy.serving.tensors import DTYPES
 
@@ -24,10 +23,6 @@ SENDABLE = [dtype for name, dtype in DTYPES.items() if name != "string" and not 
 
 def spec(name="x", dtype="float32"):
     return TensorSpec(name, dtype, None)
-
-
-def signature(**dtypes):
-    return Signature({name: spec(name, dtype) for name, dtype in dtypes.items()}, {})
 
 
 def objects(values):
@@ -52,20 +47,6 @@ def test_numbers_come_back_from_json(array):
 def test_strings_come_back_from_json(values, name):
     text = write_json(write_tensor(objects(values), name))
     assert read_tensor(parse_json(text), spec(dtype="string")).tolist() == values
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(json_values)
-def test_json_is_read_as_pythons_own_reader_reads_it(value):
-    text = json.dumps(value)
-    assert repr(parse_json(text.encode())) == repr(json.loads(text))
 
 
 @settings(max_examples=200, deadline=None)
@@ -109,66 +90,24 @@ def test_only_names_that_end_in_bytes_give_base64():
 
 
 @pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ({"instances": [[1, 2], [3, 4]]}, {"x": [[1, 2], [3, 4]]}),
-        ({"instances": [{"x": [1, 2]}, {"x": [3, 4]}]}, {"x": [[1, 2], [3, 4]]}),
-        ({"inputs": [[1, 2]]}, {"x": [[1, 2]]}),
-        ({"inputs": {"x": [[1, 2]]}}, {"x": [[1, 2]]}),
-        ({"inputs": 7}, {"x": 7}),
-    ],
-)
-def test_rows_and_columns_with_and_without_a_name_are_read(body, expected):
-    inputs = read_inputs(body, signature(x="float32"))
-    assert {name: array.tolist() for name, array in inputs.items()} == expected
-
-
-def test_several_inputs_are_read_by_row():
-    rows = {"instances": [{"a": 1, "b": "s"}, {"a": 2, "b": {"b64": "dA=="}}]}
-    inputs = read_inputs(rows, signature(a="int64", b="string"))
-    assert inputs["a"].tolist() == [1, 2]
-    assert inputs["b"].tolist() == [b"s", b"t"]
-
-
-def test_one_bytes_input_needs_no_name():
-    assert read_inputs({"instances": [{"b64": "YQ=="}]}, signature(x="string"))["x"].tolist() == [b"a"]
-
-
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ({}, "exactly one of the keys.*neither"),
-        ({"inputs": 1, "instances": [1]}, "exactly one of the keys.*both"),
-        ({"instances": []}, "non-empty list"),
-        ({"instances": {"x": 1}}, "non-empty list"),
-        ({"instances": [{"x": 1}, {"y": 1}]}, "must name the same inputs"),
-        ({"instances": [{"x": 1}, 2]}, "must name the same inputs"),
-        ({"inputs": {"z": 1}}, r"among \['x'\]. Received: \['z'\]"),
-        ({"inputs": [[1, 2], [3]]}, "level 1 must be a list of 2. Received: a list of 1"),
-        ({"inputs": [[1, 2], 3]}, "level 1 must be a list of 2. Received: int"),
-        ({"inputs": ["a"]}, "type float32. Received: 'a'"),
-        ({"inputs": [True]}, "type float32. Received: True"),
-        ({"inputs": [None]}, "type float32. Received: None"),
-        ({"inputs": [1e39]}, "range of float32"),
-        ({"inputs": [10**400]}, "range of float32"),
-    ],
-)
-def test_a_wrong_request_is_refused_with_its_reason(body, message):
-    with pytest.raises(RequestError, match=message):
-        read_inputs(body, signature(x="float32"))
-
-
-@pytest.mark.parametrize(
     ("dtype", "value", "message"),
     [
-        ("int8", 128, "range of int8"),
-        ("int32", 1.5, "type int32"),
-        ("int32", True, "type int32"),
-        ("bool", 1, "type bool"),
-        ("string", 1, "must be a string"),
-        ("string", {"b64": "a"}, "must be base64"),
-        ("string", {"b64": 1}, "must be a string"),
-        ("complex64", 1, "can't be sent as JSON"),
+        ("int8", 128, "JSON Value: 128 Type: Number is not of expected type: int8"),
+        ("int32", 1.5, "JSON Value: 1.5 Type: Number is not of expected type: int32"),
+        ("int32", True, "JSON Value: true Type: True is not of expected type: int32"),
+        ("bool", 1, "JSON Value: 1 Type: Number is not of expected type: bool"),
+        ("float32", "a", 'JSON Value: "a" Type: String is not of expected type: float'),
+        ("float32", None, "JSON Value: null Type: Null is not of expected type: float"),
+        ("float64", {"b64": "YQ=="}, "Type: Object is not of expected type: double"),
+        ("float16", 1e5, "Cannot convert JSON value: 100000.0 to half without loss of precision."),
+        ("float32", 1e39, r"Cannot convert JSON value: 1e\+39 to float without loss of precision."),
+        ("float32", 16777217, "Cannot convert JSON value: 16777217 to float without loss of precision."),
+        ("float64", 9007199254740993, "to double without loss of precision."),
+        ("float32", 10**400, "to float without loss of precision."),
+        ("string", 1, "JSON Value: 1 Type: Number is not of expected type: string"),
+        ("string", {"b64": "a"}, "Unable to base64 decode"),
+        ("string", {"b64": 1}, "JSON Value: {'b64': 1} not formatted correctly for base64 data"),
+        ("complex64", 1, r"Conversion of JSON Value: \[1\] to type: complex64"),
     ],
 )
 def test_a_value_of_another_type_is_refused(dtype, value, message):
@@ -176,10 +115,13 @@ def test_a_value_of_another_type_is_refused(dtype, value, message):
         read_tensor([value], spec(dtype=dtype))
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[" * 100_000, b"[1" + b"0" * 5000 + b"]"])
-def test_what_is_no_json_is_refused(text):
-    with pytest.raises(RequestError, match="JSON Parse error"):
-        parse_json(text)
+def test_the_largest_float_in_its_fewest_digits_is_taken():
+    assert read_tensor([3.4028235e38], spec()) == np.finfo(np.float32).max
+
+
+def test_complex_outputs_are_refused():
+    with pytest.raises(RequestError, match="Failed to write JSON value for tensor type: complex64"):
+        write_outputs({"x": np.zeros(1, np.complex64)}, by_row=True)
 
 
 def test_too_many_dimensions_are_refused():
@@ -197,5 +139,5 @@ def test_one_output_has_no_name_and_several_have():
 
 @pytest.mark.parametrize("other", [np.array([1, 2, 3]), np.array(1)])
 def test_rows_of_outputs_that_differ_in_batch_size_are_refused(other):
-    with pytest.raises(RequestError, match="share a batch size"):
+    with pytest.raises(RequestError, match=r"Tensor name: b has (inconsistent batch size: 3 expecting: 2|no shape)"):
         write_outputs({"a": np.array([1, 2]), "b": other}, by_row=True)

@@ -106,7 +106,7 @@ def test_an_unknown_model_or_version_is_not_found(client, model, version, messag
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({IMAGE_INPUT: np.ones(2, np.float32)}, "dtype string. Received: float32|must be a string"),
+        ({IMAGE_INPUT: np.ones(2, np.float32)}, "dtype string. Received: float32|is not of expected type: string"),
         ({IMAGE_INPUT: rows(b"x").reshape(1, 1)}, r"must have shape \[batch\]. Received: \[1, 1\]"),
         ({"other": rows(b"x")}, "other"),
         ({IMAGE_INPUT: rows(b"x"), "other": rows(b"x")}, "other"),

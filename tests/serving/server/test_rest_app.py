@@ -60,9 +60,11 @@ def test_paths_are_read_without_regard_to_case(http, body):
     ("path", "content", "status", "error"),
     [
         (PREDICT, b"{", 400, "JSON Parse error"),
-        (PREDICT, b"[]", 400, "must be a JSON object"),
-        (PREDICT, b"{}", 400, "exactly one of the keys"),
-        (PREDICT, b'{"signature_name": 1, "inputs": 1}', 400, '"signature_name" must be a string'),
+        (PREDICT, b"", 400, "JSON Parse error: The document is empty"),
+        (PREDICT, b"instances = [1, 2]", 400, "JSON Parse error: Invalid value. at offset: 0"),
+        (PREDICT, b"[]", 400, "JSON Value: [] Is not object"),
+        (PREDICT, b"{}", 400, "Missing 'inputs' or 'instances' key"),
+        (PREDICT, b'{"signature_name": 1, "inputs": 1}', 400, "'signature_name' key must be a string value."),
         (
             PREDICT,
             b'{"signature_name": "x", "inputs": 1}',
@@ -75,7 +77,7 @@ def test_paths_are_read_without_regard_to_case(http, body):
         ("/v1/models/fashion/versions/99999999999999999999:predict", b"{}", 400, "Failed to convert version"),
         ("/v1/models/fashion/labels/stable:predict", b"{}", 400, "Unrecognized servable version label: stable"),
         ("/v1/models/fashion:classify", b"{}", 400, "key 'examples' is expected and was not found"),
-        ("/v1/models/fashion:regress", b'{"examples": [{}]}', 400, "Was: tensorflow/serving/predict"),
+        ("/v1/models/fashion:regress", b'{"examples": [{}]}', 400, "Expected one output Tensor."),
         ("/v1/models/fashion", b"{}", 400, "Malformed request: POST"),
         ("/v1/modelsfashion:predict", b"{}", 404, "Malformed request: POST"),
         ("/other", b"{}", 404, "Malformed request: POST /other"),
@@ -145,7 +147,9 @@ def test_a_context_is_part_of_every_example(http):
         ([{"x": None}], "unexpected JSON type: Null"),
         ([{"x": [[1.0]]}], "unexpected JSON type: Array"),
         ([{"x": 2**70}], "Only int64 is supported"),
-        ([{"x": {"b64": "!"}}], "b64 must be base64"),
+        ([{"x": {"b64": "!"}}], "Unable to base64 decode"),
+        ([{"x": {"b64": 1}}], "not formatted correctly for base64 data"),
+        ([{"x": 1e308}], "to float without loss of precision"),
     ],
 )
 def test_examples_that_are_none_are_refused(http, examples, error):
