@@ -78,6 +78,7 @@ class GrpcService:
         *,
         observers: Observers = NOBODY,
         health: Health | None = None,
+        profiling: bool = True,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         max_streams: int = MAX_STREAMS,
     ) -> None:
@@ -89,6 +90,7 @@ class GrpcService:
             incoming: counts what is not whole yet.
             observers: told of every request.
             health: answers gRPC's health service; None is no such service.
+            profiling: answer TensorFlow's profiler.
             max_message_bytes: longest request taken, unpacked.
             max_streams: most requests a client may have open over one connection.
         """
@@ -98,11 +100,12 @@ class GrpcService:
         self._work = work
         self._incoming = incoming
         self._health = health
+        self._methods = _METHODS if profiling else {path: _METHODS[path] for path in _METHODS.keys() - _PROFILER.keys()}
         self._max_message_bytes = max_message_bytes
 
     def name_of(self, path: bytes) -> str:
         """What observers know a method by: its own name, or the path of one that isn't there."""
-        method = _METHODS.get(path)
+        method = self._methods.get(path)
         return method.name if method is not None else path.decode("latin-1")
 
     def arrived(self, path: bytes, call: Call) -> None:
@@ -111,7 +114,7 @@ class GrpcService:
         Raises:
             RequestError: UNIMPLEMENTED, no such method; or what an observer raises.
         """
-        if path not in _METHODS and not (self._health and self._health.answers(path)):
+        if path not in self._methods and not (self._health and self._health.answers(path)):
             raise RequestError("Method not found!", code="UNIMPLEMENTED")
         self.observers.arrived(call)
 
@@ -146,7 +149,7 @@ class GrpcService:
         """
         message = grpc_wire.unframed(body, encoding=encoding, max_bytes=self._max_message_bytes)
         call.request_bytes = len(message)
-        method = _METHODS.get(path)
+        method = self._methods.get(path)
         if method is None:
             assert self._health is not None
             return self._health.answer(path, message)
@@ -266,8 +269,11 @@ def _predict(manager: Manager, request: Any, call: Call) -> Any:
 
 
 def _metadata(manager: Manager, request: Any, _: Call) -> Any:
-    if list(request.metadata_field) != [_METADATA_FIELD]:
-        raise RequestError(f"metadata_field must be [{_METADATA_FIELD}]. Received: {list(request.metadata_field)}.")
+    if not request.metadata_field:
+        raise RequestError("GetModelMetadataRequest must specify at least one metadata_field")
+    for name in request.metadata_field:
+        if name != _METADATA_FIELD:
+            raise RequestError(f"Metadata field {name} is not supported")
     return model_metadata(manager, request.model_spec)
 
 
@@ -292,6 +298,10 @@ def _methods(service: str, *methods: _Method) -> dict[bytes, _Method]:
     return {f"/{service}/{method.name}".encode(): method for method in methods}
 
 
+_PROFILER: Final = _methods(
+    profiler.SERVICE,
+    _Method("Profile", protos.ProfileRequest, lambda _manager, request, _call: profiler.profile(request)),
+)
 _METHODS: Final[Mapping[bytes, _Method]] = {
     **_methods(
         protos.PREDICTION_SERVICE,
@@ -306,8 +316,5 @@ _METHODS: Final[Mapping[bytes, _Method]] = {
         _Method("GetModelStatus", protos.GetModelStatusRequest, _status),
         _Method("HandleReloadConfigRequest", protos.ReloadConfigRequest, _reload),
     ),
-    **_methods(
-        profiler.SERVICE,
-        _Method("Profile", protos.ProfileRequest, lambda _manager, request, _call: profiler.profile(request)),
-    ),
+    **_PROFILER,
 }

@@ -35,6 +35,7 @@ class Listening:
         cors: let pages of any origin ask over REST.
         metrics_path: where REST tells Prometheus of the requests; None is nowhere.
         health: answer gRPC's health service too.
+        profiler: answer TensorFlow's profiler too.
         page: show people what is served, at `/` of REST.
         max_request_bytes: longest request taken, unpacked.
         max_connections: most connections of each transport.
@@ -56,6 +57,7 @@ class Listening:
     cors: bool = False
     metrics_path: str | None = None
     health: bool = False
+    profiler: bool = True
     page: bool = True
     max_request_bytes: int = MAX_REQUEST_BYTES
     max_connections: int = MAX_CONNECTIONS

@@ -7,35 +7,17 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from roadworthy.serving.errors import RoadworthyError, ServeError
 from roadworthy.serving.servables.blas import one_blas_thread
+from roadworthy.serving.server.flags import MICROS, WITHOUT_EFFECT, parser
 
 if TYPE_CHECKING:
     from roadworthy.serving.servables.base import Servable
     from roadworthy.serving.server.listening import Listening
     from roadworthy.serving.server.manager import Manager
     from roadworthy.serving.server.operation import Operation
-
-_EXAMPLES: Final = """examples:
-  roadworthy-model-server --model_name=fashion --model_base_path=/models/fashion --rest_api_port=8501
-  roadworthy-model-server --model_config_file=/models/models.config --model_config_file_poll_wait_seconds=60
-  roadworthy-model-server --model_base_path=/models/fashion --enable_batching --batching_parameters_file=batching.config
-"""
-_MICROS: Final = 1_000_000
-_REQUEST_PIXELS: Final = 100_000_000
-# Flags of the original that say how its own runtime is to work; taken, so that a command line can be kept.
-_WITHOUT_EFFECT: Final = (
-    "flush_filesystem_caches",
-    "rest_api_num_threads",
-    "num_load_threads",
-    "num_unload_threads",
-    "saved_model_tags",
-    "enable_model_warmup",
-    "grpc_max_threads",
-    "num_tflite_interpreters_per_pool",
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0 after SIGINT or SIGTERM, 2 for a fault of the command line or of what it names.
     """
     given = parser().parse_args(arguments)
-    for name in _WITHOUT_EFFECT:
+    if given.version:
+        return _show_version()
+    for name in WITHOUT_EFFECT:
         if getattr(given, name) is not None:
             _say(f"roadworthy-model-server: --{name} has no effect here.")
     # What is made while it starts are modules and models, which stay: to look for garbage among them takes time only.
@@ -97,7 +81,7 @@ def manager_of(given: argparse.Namespace, environment: Mapping[str, str]) -> "Ma
     loading = Loading(
         poll_interval_s=given.file_system_poll_wait_seconds,
         retries=given.max_num_load_retries,
-        retry_interval_s=given.load_retry_interval_micros / _MICROS,
+        retry_interval_s=max(0, given.load_retry_interval_micros) / MICROS,
         open_version=_open_version(given),
     )
     if given.model_config_file is not None:
@@ -154,9 +138,10 @@ def listening_of(given: argparse.Namespace, environment: Mapping[str, str]) -> "
         grpc_socket=given.grpc_socket_path,
         grpc_options=given.grpc_channel_arguments,
         rest_timeout_s=given.rest_api_timeout_in_ms / 1000,
-        cors=given.enable_cors_support,
+        cors=given.rest_api_enable_cors_support,
         metrics_path=_metrics_path(given.monitoring_config_file),
         health=given.enable_grpc_healthcheck_service,
+        profiler=given.enable_profiler,
         quick_on_loop=not given.enable_batching,
         page=given.page,
         max_request_bytes=given.max_request_bytes,
@@ -194,133 +179,17 @@ def _metrics_path(config_file: Path | None) -> str | None:
     return (asked.path or PROMETHEUS_PATH) if asked.enable else None
 
 
+def _show_version() -> int:
+    from importlib.metadata import version
+
+    sys.stdout.write(f"Roadworthy ModelServer: {version('roadworthy')}\n")
+    return 0
+
+
 def _say(line: str) -> None:
     """Writes a line where upstream writes its log."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
-
-
-def parser() -> argparse.ArgumentParser:
-    """The flags, which are TF Serving's where it has them; of theirs, those that are not built are unknown."""
-    flags = argparse.ArgumentParser(
-        "roadworthy-model-server",
-        description="Serves SavedModels and LiteRT models as TF Serving does, over gRPC and REST.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = flags.add_argument
-    add("--port", type=int, default=8500, help="gRPC port (%(default)s)")
-    add("--rest_api_port", type=int, default=0, help="REST port; 0 is no REST (%(default)s)")
-    add("--rest_api_timeout_in_ms", type=_positive, default=30_000, help="longest time of a REST request (%(default)s)")
-    add("--grpc_socket_path", type=Path, help="unix socket on which gRPC answers as well")
-    add("--grpc_channel_arguments", type=_channel_arguments, default={}, help="name=value,… for gRPC")
-    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    _add_switch(flags, "--insecure", "allow a --host beyond loopback without TLS")
-    _add_switch(flags, "--enable_cors_support", "let pages of any origin ask over REST")
-    add("--monitoring_config_file", type=Path, help="a MonitoringConfig: Prometheus' metrics over REST")
-    _add_switch(flags, "--enable_grpc_healthcheck_service", "answer gRPC's health service")
-    _add_switch(flags, "--page", "show people what is served at / of REST (true)", default=True)
-    add("--model_name", default="default", help="name of the one model (%(default)s)")
-    add("--model_base_path", type=Path, help="its folder of <version>/ folders")
-    add("--model_config_file", type=Path, help="a ModelServerConfig in protobuf's text format, in place of one model")
-    add("--model_config_file_poll_wait_seconds", type=_number, default=0, help="0 reads it once (%(default)s)")
-    add("--file_system_poll_wait_seconds", type=_positive, default=1.0, help="between looks for versions (%(default)s)")
-    add("--max_num_load_retries", type=int, default=5, help="of a version that failed to load (%(default)s)")
-    add("--load_retry_interval_micros", type=_number, default=60 * _MICROS, help="between them (%(default)s)")
-    _add_switch(flags, "--enable_batching", "answer requests to a SavedModel together that come at once")
-    add("--batching_parameters_file", type=Path, help="a BatchingParameters in protobuf's text format: how")
-    add("--tensorflow_intra_op_parallelism", type=_whole, default=0, help="threads of an operation; 0 is one a core")
-    add("--tensorflow_inter_op_parallelism", type=_whole, default=0, help="operations at once; 0 is one a core")
-    add("--tensorflow_session_parallelism", type=_whole, default=0, help="both of these")
-    _add_switch(flags, "--prefer_tflite_model", "of a version that has both, serve model.tflite, not the SavedModel")
-    _add_switch(flags, "--use_tflite_model", "the same under its older name")
-    add("--num_tflite_pools", type=_count, help="requests a LiteRT model works on at once (one a core)")
-    add("--max_image_pixels", type=_count, help="most pixels of an image (50 million)")
-    add("--max_request_pixels", type=_count, default=_REQUEST_PIXELS, help="most of a request's images (%(default)s)")
-    _add_safety(flags)
-    _add_records(flags)
-    for name in _WITHOUT_EFFECT:
-        add(f"--{name}", help=argparse.SUPPRESS)
-    return flags
-
-
-def _add_safety(flags: argparse.ArgumentParser) -> None:
-    add = flags.add_argument
-    add("--ssl_config_file", type=Path, help="an SSLConfig in protobuf's text format: TLS for gRPC and REST")
-    add("--tls_cert", type=Path, help="the same by PEM files: certificate and those that lead to its authority")
-    add("--tls_key", type=Path, help="private key of --tls_cert")
-    add("--tls_client_ca", type=Path, help="authorities of clients; only clients with their certificates get in")
-    add("--token_file", type=Path, help="hashes of bearer tokens, made by: roadworthy token; others are refused")
-    add("--max_request_bytes", type=_count, default=128 * 1024 * 1024, help="longest request, unpacked (%(default)s)")
-    add("--max_connections", type=_count, default=1024, help="of each of gRPC and REST (%(default)s)")
-    add("--drain_delay_seconds", type=_number, default=0.0, help="told to stop, serve on for so long (%(default)s)")
-    add("--drain_timeout_seconds", type=_number, default=30.0, help="then wait so long for requests (%(default)s)")
-
-
-def _add_records(flags: argparse.ArgumentParser) -> None:
-    add = flags.add_argument
-    add("--access_log", nargs="?", type=Path, const=Path("-"), help="a JSON line a request to a file; alone, to stderr")
-    add("--trace_endpoint", help="OTLP collector, e.g. http://localhost:4318; OTEL_… variables count as well")
-    add("--request_log_dir", type=Path, help="folder for PredictionLogs of some requests")
-    add("--request_log_sampling", type=_share, default=0.01, help="share of the requests logged (%(default)s)")
-
-
-def _add_switch(flags: argparse.ArgumentParser, name: str, text: str, *, default: bool = False) -> None:
-    """A flag that may stand alone or say true or false, as in the original."""
-    flags.add_argument(name, nargs="?", type=_truth, const=True, default=default, help=text)
-
-
-def _truth(word: str) -> bool:
-    if word.lower() not in ("true", "false", "1", "0"):
-        raise argparse.ArgumentTypeError(f"must be true or false. Received: {word}.")
-    return word.lower() in ("true", "1")
-
-
-def _number(word: str) -> float:
-    value = float(word)
-    if not value >= 0:
-        raise argparse.ArgumentTypeError(f"must be at least 0. Received: {word}.")
-    return value
-
-
-def _positive(word: str) -> float:
-    value = float(word)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"must be above 0. Received: {word}.")
-    return value
-
-
-def _count(word: str) -> int:
-    value = int(word)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1. Received: {word}.")
-    return value
-
-
-def _whole(word: str) -> int:
-    value = int(word)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"must be at least 0. Received: {word}.")
-    return value
-
-
-def _share(word: str) -> float:
-    value = float(word)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be in [0, 1]. Received: {word}.")
-    return value
-
-
-def _channel_arguments(text: str) -> dict[str, str | int]:
-    """name=value,name=value with whole numbers as numbers."""
-    arguments: dict[str, str | int] = {}
-    for pair in filter(None, text.split(",")):
-        name, is_given, value = pair.partition("=")
-        if not is_given:
-            raise argparse.ArgumentTypeError(f"must be name=value,… Received: {pair}.")
-        arguments[name] = int(value) if value.lstrip("-").isdecimal() else value
-    return arguments
 
 
 if __name__ == "__main__":

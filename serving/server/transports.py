@@ -108,6 +108,7 @@ class Transports:
             self._incoming,
             observers=self._observers,
             health=self._health,
+            profiling=listening.profiler,
             **{"max_message_bytes": listening.max_request_bytes, **limits_of(listening.grpc_options)},
         )
         return GrpcServer(service, bound, max_connections=listening.max_connections)

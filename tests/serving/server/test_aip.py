@@ -12,7 +12,8 @@ from contracts.pictures import encode, pixels
 from contracts.ports import free_port
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.server.aip import fetch_model, read_aip
-from roadworthy.serving.server.main import listening_of, manager_of, parser
+from roadworthy.serving.server.flags import parser
+from roadworthy.serving.server.main import listening_of, manager_of
 from roadworthy.serving.server.run import ModelServer
 
 ROUTES = {"AIP_HEALTH_ROUTE": "/v1/endpoints/7/deployedModels/8", "AIP_PREDICT_ROUTE": "/v1/endpoints/7:predict"}

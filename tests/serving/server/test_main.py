@@ -20,7 +20,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from contracts.certificates import Authority
 from contracts.half_plus_two import write_half_plus_two
 from contracts.ports import free_port
-from roadworthy.serving.server.main import main, parser
+from roadworthy.serving.server.main import main
 from roadworthy.serving.server.tokens import mint
 from roadworthy.serving.tfrecord import read_records
 
@@ -184,35 +184,6 @@ def test_a_broken_config_file_ends_the_server_with_upstreams_words(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "name", "value"),
-    [
-        (["--insecure"], "insecure", True),
-        (["--insecure=false"], "insecure", False),
-        (["--grpc_channel_arguments=a.b=1,c=x"], "grpc_channel_arguments", {"a.b": 1, "c": "x"}),
-        (["--rest_api_timeout_in_ms", "5"], "rest_api_timeout_in_ms", 5),
-        (["--enable_batching=true"], "enable_batching", True),
-        (["--num_tflite_pools=3"], "num_tflite_pools", 3),
-        (["--max_image_pixels=1000"], "max_image_pixels", 1000),
-    ],
-)
-def test_flags_read_as_those_of_tf_serving(words, name, value):
-    assert getattr(parser().parse_args(words), name) == value
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--insecure=maybe"],
-        ["--flush_model"],
-        ["--rest_api_timeout_in_ms=0"],
-        ["--request_log_sampling=2"],
-        ["--max_connections=0"],
-        ["--max_image_pixels=0"],
-    ],
-)
-def test_flags_that_are_wrong_or_not_built_are_refused(words, capsys):
-    with pytest.raises(SystemExit) as stop:
-        parser().parse_args(words)
-    assert stop.value.code == 2
-    assert words[0].split("=")[0] in capsys.readouterr().err
+def test_the_version_is_told_without_a_model(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("Roadworthy ModelServer: ")

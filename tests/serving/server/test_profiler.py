@@ -8,6 +8,9 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from roadworthy.serving.server import profiler
+from roadworthy.serving.server.grpc_service import GrpcService
+from roadworthy.serving.server.observe import Call
+from roadworthy.serving.status import RequestError
 
 
 def test_tensorflows_own_client_gets_a_trace_of_what_was_asked_meanwhile(server, tmp_path):
@@ -40,6 +43,14 @@ def test_a_trace_without_an_end_is_refused(server, duration_ms):
             profile(_request(duration_ms), timeout=20)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert f"Received: {duration_ms}." in refused.value.details()
+
+
+def test_there_is_no_profiler_where_the_server_has_it_off():
+    path = f"/{profiler.SERVICE}/Profile".encode()
+    service = GrpcService(None, None, None, profiling=False)
+    with pytest.raises(RequestError, match="Method not found"):
+        service.arrived(path, Call("grpc", "Profile"))
+    GrpcService(None, None, None).arrived(path, Call("grpc", "Profile"))
 
 
 def _request(duration_ms: int) -> bytes:
