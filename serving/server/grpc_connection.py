@@ -31,6 +31,8 @@ _STALL_S: Final = 60.0
 # An idle client is pinged after so long, and given up when it doesn't answer.
 _IDLE_S: Final = 300.0
 _PING_S: Final = 20.0
+# Requests that were sent before the client heard of the end are still taken.
+NOTICE_S: Final = 0.1
 _LIMITS: Final = ngh2.Configuration(peer_max_concurrent_streams=1, max_send_header_block_length=1 << 16)
 _REFUSED_TYPE: Final = ((b":status", b"415"),)
 _REFUSED_VERB: Final = ((b":status", b"405"), (b"allow", b"POST"))
@@ -73,6 +75,7 @@ class GrpcConnection(asyncio.Protocol):
         self._paused = self._draining = self._greeted = False
         self._pinged_at: float | None = None
         self._heard = self._loop.time()
+        self._ageing: asyncio.Task[None] | None = None
         self._on: dict[type, Any] = {
             ngh2.RequestReceived: self._head,
             ngh2.DataReceived: self._data,
@@ -101,10 +104,14 @@ class GrpcConnection(asyncio.Protocol):
         )
         self._http2.set_local_window_size(_CONNECTION_WINDOW_BYTES)
         self._flush()
+        if self._service.max_age_ms is not None:
+            self._ageing = self._loop.create_task(self._age(self._service.max_age_ms / 1000))
 
     def connection_lost(self, _: Exception | None) -> None:
         """Drops what was under way."""
         self._connections.discard(self)
+        if self._ageing is not None:
+            self._ageing.cancel()
         for exchange in list(self._exchanges.values()):
             self._cancel(exchange)
 
@@ -146,7 +153,7 @@ class GrpcConnection(asyncio.Protocol):
         self._draining = True
         for exchange in list(self._exchanges.values()):
             if exchange.answering is not None and exchange.answering.endless:
-                self._end(exchange, RequestError("The server stops.", code="UNAVAILABLE"))
+                self._end(exchange, RequestError("The connection ends.", code="UNAVAILABLE"))
         if not self._transport.is_closing() and self._http2.want_read:
             self._http2.send_goaway(_NO_ERROR)
         self._flush()
@@ -169,6 +176,13 @@ class GrpcConnection(asyncio.Protocol):
             self._http2.ping(b"roadwrth")
             self._pinged_at = now
         self._flush()
+
+    async def _age(self, longest_s: float) -> None:
+        """Gives the connection up when it is old, so that its client asks the load balancer again."""
+        await asyncio.sleep(longest_s)
+        self.drain()
+        await asyncio.sleep(NOTICE_S)
+        self.finish()
 
     def _is_gone(self, now: float, quiet: float) -> bool:
         unread = self._paused or self._http2.queued_body_size() > 0

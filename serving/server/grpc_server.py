@@ -7,12 +7,10 @@ import ssl
 from collections.abc import Sequence
 from typing import Final
 
-from roadworthy.serving.server.grpc_connection import GrpcConnection
+from roadworthy.serving.server.grpc_connection import NOTICE_S, GrpcConnection
 from roadworthy.serving.server.grpc_service import GrpcService
 
 _LOOK_EVERY_S: Final = 5.0
-# Requests that were sent before the client heard of the stop are still taken.
-_NOTICE_S: Final = 0.1
 _POLL_S: Final = 0.02
 
 
@@ -52,7 +50,7 @@ class GrpcServer:
         for connection in self._connections:
             connection.drain()
         if self._connections:
-            await asyncio.sleep(_NOTICE_S)
+            await asyncio.sleep(NOTICE_S)
         for connection in list(self._connections):
             connection.finish()
         deadline = asyncio.get_running_loop().time() + grace_s

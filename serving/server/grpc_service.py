@@ -68,6 +68,7 @@ class GrpcService:
     Attributes:
         observers: told of every request.
         max_streams: most requests a client may have open over one connection.
+        max_age_ms: after so long a client is asked to connect anew; None is never.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class GrpcService:
         profiling: bool = True,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         max_streams: int = MAX_STREAMS,
+        max_age_ms: int | None = None,
     ) -> None:
         """Answers for what a manager serves.
 
@@ -93,9 +95,11 @@ class GrpcService:
             profiling: answer TensorFlow's profiler.
             max_message_bytes: longest request taken, unpacked.
             max_streams: most requests a client may have open over one connection.
+            max_age_ms: after so long a client is asked to connect anew; None is never.
         """
         self.observers = observers
         self.max_streams = max_streams
+        self.max_age_ms = max_age_ms
         self._manager = manager
         self._work = work
         self._incoming = incoming
@@ -178,6 +182,7 @@ class GrpcService:
 _LIMITS: Final = {
     "grpc.max_receive_message_length": "max_message_bytes",
     "grpc.max_concurrent_streams": "max_streams",
+    "grpc.max_connection_age_ms": "max_age_ms",
 }
 
 

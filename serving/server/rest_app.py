@@ -45,7 +45,8 @@ _FLAGS: Final = re.IGNORECASE | re.ASCII
 _ASK: Final = re.compile(_TARGET + r":(?P<method>predict|classify|regress)", _FLAGS)
 _DESCRIBE: Final = re.compile(_TARGET + r"(?P<metadata>/metadata)?", _FLAGS)
 _BARE: Final = re.compile(r"/v1/models/?", _FLAGS)
-_PREFIX: Final = "/v1/models/"
+# Of TF Serving's whole API; other paths are nobody's.
+_PREFIX: Final = "/v1/"
 _INT64_MAX: Final = 2**63 - 1
 # zlib's window bits for gzip's header and trailer.
 _GZIP_WINDOW: Final = 31

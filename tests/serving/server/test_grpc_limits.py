@@ -145,3 +145,19 @@ def test_a_request_that_is_coming_in_when_the_server_stops_is_answered():
     assert not stopping.is_alive()
     # It names no model, but it is an answer.
     assert answer[b"grpc-status"] == b"3"
+
+
+def test_an_old_connection_is_given_up_and_no_request_with_it(start):
+    server = start(grpc_options={"grpc.max_connection_age_ms": 200})
+    seen = []
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        channel.subscribe(seen.append)
+        end = time.monotonic() + 1.5
+        codes = set()
+        while time.monotonic() < end:
+            with pytest.raises(grpc.RpcError) as error:
+                channel.unary_unary(STATUS)(b"", timeout=10)
+            codes.add(error.value.code().name)
+    # The request names no model, and the server could say so each time.
+    assert codes == {"INVALID_ARGUMENT"}
+    assert seen.count(grpc.ChannelConnectivity.READY) > 2

@@ -79,7 +79,9 @@ def test_paths_are_read_without_regard_to_case(http, body):
         ("/v1/models/fashion:classify", b"{}", 400, "key 'examples' is expected and was not found"),
         ("/v1/models/fashion:regress", b'{"examples": [{}]}', 400, "Expected one output Tensor."),
         ("/v1/models/fashion", b"{}", 400, "Malformed request: POST"),
-        ("/v1/modelsfashion:predict", b"{}", 404, "Malformed request: POST"),
+        ("/v1/modelsfashion:predict", b"{}", 400, "Malformed request: POST"),
+        ("/v1/foo", b"{}", 400, "Malformed request: POST /v1/foo"),
+        ("/v1/models", b"{}", 400, "Malformed request: POST /v1/models"),
         ("/other", b"{}", 404, "Malformed request: POST /other"),
     ],
 )
