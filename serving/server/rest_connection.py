@@ -20,6 +20,8 @@ _MAX_HEADERS: Final = 100
 HEAD_S: Final = 10.0
 _CONTINUE: Final = b"HTTP/1.1 100"
 _STALL_S: Final = 60.0
+# How long a client that was refused has to read why.
+_LINGER_S: Final = 2.0
 # Of a URL that needs no decoding.
 _PLAIN_PATH: Final = re.compile(rb"/v1/models/[\w.:/-]+", re.ASCII)
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
@@ -31,7 +33,11 @@ class HeadWithBody:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._head = b""
-        self.is_closing = transport.is_closing
+        self._has_hung_up = False
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is to be sent, and what still comes in is dropped."""
+        return self._has_hung_up or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
         """Sends what isn't the head alone."""
@@ -46,6 +52,18 @@ class HeadWithBody:
         """Sends a head that no body follows."""
         if self._head:
             self.write(b"")
+
+    def hang_up(self) -> None:
+        """Says that nothing more will be sent, and leaves it to the client to close.
+
+        Where a connection is closed with a part of the request unread, the client may lose the answer to it.
+        """
+        if not self._transport.can_write_eof():
+            self.close()
+            return
+        self.flush()
+        self._has_hung_up = True
+        self._transport.write_eof()
 
     def close(self) -> None:
         """Closes once all is sent."""
@@ -214,8 +232,9 @@ class RestConnection(HttpToolsProtocol):
             # Another answer is on its way; a second one within it would be read as a part of it.
             self.transport.close()
             return
-        self.transport.write(_answer_of(status, [(b"connection", b"close")], write_json({"error": message})))
-        self.transport.close()
+        self._answers.write(_answer_of(status, [(b"connection", b"close")], write_json({"error": message})))
+        self._answers.hang_up()
+        self.loop.call_later(_LINGER_S, self._wire.close)
 
     def send_400_response(self, msg: str) -> None:
         """Answers what is no HTTP."""

@@ -171,6 +171,29 @@ def test_a_connection_too_many_is_refused_and_room_comes_back(start, connect):
     assert status(answer(connect_and_send(connect, server, request))) == 200
 
 
+def test_a_client_that_was_refused_while_it_sends_can_read_why(start, connect):
+    server = start(max_connections=1)
+    connect(server)
+    time.sleep(0.1)
+    refused = connect(server)
+    time.sleep(0.1)
+    head = b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n"
+    refused.sendall(head + b" " * 9_000_000)
+    time.sleep(0.1)
+    assert b"must not have more than 1 connections" in refused.recv(65536)
+
+
+def test_a_client_that_was_refused_and_stays_is_closed(start, connect, monkeypatch):
+    monkeypatch.setattr(rest_connection, "_LINGER_S", 0.2)
+    refused = connect_and_send(connect, start(), b"no HTTP\r\n\r\n")
+    assert status(answer(refused)) == 400
+    time.sleep(0.4)
+    with pytest.raises(OSError, match="reset|Broken pipe"):
+        for _ in range(3):
+            refused.send(b"more")
+            time.sleep(0.1)
+
+
 def test_what_is_no_http_is_refused_in_json(start, connect):
     received = answer(connect_and_send(connect, start(), b"\x16\x03\x01 no HTTP\r\n\r\n"))
     assert (status(received), b'{"error"' in received.replace(b" ", b"")) == (400, True)
