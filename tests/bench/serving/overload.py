@@ -21,7 +21,7 @@ from roadworthy.serving.server.work import MAX_REQUESTS
 
 TIMES: Final = 5
 SECONDS: Final = 15
-# At first the client opens hundreds of connections on the server's own cores; its requests of that time are counted apart.
+# At first the client opens hundreds of connections, on the server's own cores; requests of that time count apart.
 ONSET_S: Final = 2
 # Refused for being one too many, or because the batches' queue is full.
 REFUSALS: Final = {"REST": {"429", "503"}, "gRPC": {"RESOURCE_EXHAUSTED", "UNAVAILABLE"}}
