@@ -34,7 +34,7 @@ def answered(monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setattr("roadworthy.models.measure.latency.open_servable", lambda path, threads: Recorder(path.name))
+    monkeypatch.setattr("roadworthy.models.measure.latency.open_servable", lambda path, **_: Recorder(path.name))
     return calls
 
 
