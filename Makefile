@@ -78,8 +78,8 @@ bench-beam: setup ## What more processes bring to the data nodes: a table, and r
 bench-bridge: setup ## The large networks of keras.applications over the bridge; the others are in make test.
 	$(PYTHON_BIN)/pytest -m large tests/models/bridge
 
-test-beam: setup ## Ingest and statistics on Beam's runners with worker processes, one of them killed.
-	$(PYTHON_BIN)/pytest -m beam tests/components/ingest/test_runners.py
+test-beam: setup ## Ingest, statistics and batch prediction on Beam's runners with worker processes, some of them killed.
+	$(PYTHON_BIN)/pytest -m beam tests/components/ingest/test_runners.py tests/pipeline/bulk
 
 fuzz-serving: setup ## Ten thousand random requests over each transport at a real server; make test sends five hundred.
 	$(PYTHON_BIN)/pytest -m fuzz tests/serving/faults

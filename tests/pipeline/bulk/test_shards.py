@@ -114,6 +114,7 @@ def test_a_folder_without_a_model_of_ours_is_refused_before_anything_is_asked(tm
     assert not (tmp_path / "kept").exists()
 
 
+@pytest.mark.beam
 def test_killed_in_the_midst_the_same_command_asks_what_is_left(files, tmp_path):
     many = tmp_path / "many"
     many.mkdir()
