@@ -19,6 +19,7 @@ from apache_beam.io.filesystems import FileSystems
 from roadworthy.components.ingest.bucket import read_image
 from roadworthy.components.ingest.examples import example_of, serialized
 from roadworthy.components.ingest.scan import ImageFile
+from roadworthy.components.ingest.shared_folder import make_folder
 from roadworthy.components.ingest.splits import split_index
 from roadworthy.serving.errors import DataError
 from roadworthy.serving.tfrecord import frame
@@ -80,7 +81,7 @@ class WriteShard(beam.DoFn):
         aside = os.path.join(self._uri, UNFINISHED_FOLDER, uuid.uuid4().hex)
         counts: Counter[tuple[str, str]] = Counter()
         with ExitStack() as stack:
-            _make_folder(aside)
+            make_folder(aside)
             sinks = {split: stack.enter_context(_create(os.path.join(aside, split))) for split in self._shares}
             for path, label in files:
                 try:
@@ -102,22 +103,12 @@ class WriteShard(beam.DoFn):
 
     def _finish(self, written: str, split: str, number: int) -> None:
         folder = os.path.join(self._uri, f"Split-{split}")
-        _make_folder(folder)
+        make_folder(folder)
         FileSystems.rename([written], [os.path.join(folder, f"{RECORD_PREFIX}-{number:05}-of-{self._shards:05}.gz")])
 
 
 def _create(path: str) -> beam.io.filesystem.CompressedFile:
     return FileSystems.create(path, compression_type=CompressionTypes.GZIP)
-
-
-def _make_folder(path: str) -> None:
-    # Other workers make it too.
-    if not FileSystems.exists(path):
-        try:
-            FileSystems.mkdirs(path)
-        except OSError:
-            if not FileSystems.exists(path):
-                raise
 
 
 def _one_line(error: Exception) -> str:

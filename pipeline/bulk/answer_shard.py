@@ -16,6 +16,7 @@ import numpy as np
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from roadworthy.components.ingest.shared_folder import make_folder
 from roadworthy.pipeline.bulk.ask import Answer
 from roadworthy.pipeline.bulk.record import Format
 from roadworthy.serving.contract import IMAGE_INPUT, IMAGE_SIGNATURE, LABEL, SCORES
@@ -135,16 +136,6 @@ class AnswerShard(beam.DoFn):
             Answer(name, {"label": label.decode(), "score": round(float(scores.max()), 6)})
             for (name, _), label, scores in zip(files, given[LABEL], given[SCORES], strict=True)
         ]
-
-
-def make_folder(path: str) -> None:
-    """Makes a folder where others may be making it too."""
-    if not FileSystems.exists(path):
-        try:
-            FileSystems.mkdirs(path)
-        except OSError:
-            if not FileSystems.exists(path):
-                raise
 
 
 def _fetch(uri: str, target: Path) -> Path:
