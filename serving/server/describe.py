@@ -5,31 +5,31 @@ from typing import Any
 
 from roadworthy.serving import protos
 from roadworthy.serving.servables.base import Signature, TensorSpec
-from roadworthy.serving.server.manager import Manager
+from roadworthy.serving.server.served import Served
 from roadworthy.serving.server.version import State
 from roadworthy.serving.status import CODE_NUMBERS
 from roadworthy.serving.tensors import DTYPES
 
 
-def model_status(manager: Manager, spec: Any) -> Any:
+def model_status(served: Served, spec: Any) -> Any:
     """The `GetModelStatusResponse` for a `ModelSpec`.
 
     Raises:
         RequestError: NOT_FOUND, no such model or version.
     """
     response = protos.GetModelStatusResponse()
-    for number, state, error in manager.statuses_of_spec(spec):
+    for number, state, error in served.statuses_of_spec(spec):
         response.model_version_status.append(_version_status(number, state, error))
     return response
 
 
-def model_metadata(manager: Manager, spec: Any) -> Any:
+def model_metadata(served: Served, spec: Any) -> Any:
     """The `GetModelMetadataResponse` for a `ModelSpec`: its signatures.
 
     Raises:
         RequestError: NOT_FOUND, no such model or version is available.
     """
-    with manager.use_spec(spec) as (number, servable):
+    with served.use_spec(spec) as (number, servable):
         signatures = signature_def_map(servable.signatures)
     response = protos.GetModelMetadataResponse()
     response.model_spec.name = spec.name

@@ -72,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
         flags, "--prefer_tflite_model", text="of a version that has both, serve model.tflite, not the SavedModel"
     )
     _add_switch(flags, "--use_tflite_model", text="the same under its older name")
+    add(
+        "--workers", type=_count, default=1, help="processes that answer, each with the models of its own (%(default)s)"
+    )
     add("--num_tflite_pools", type=_count, help="requests a LiteRT model works on at once (one a core)")
     add("--max_image_pixels", type=_count, help="most pixels of an image (50 million)")
     add("--max_request_pixels", type=_count, default=_REQUEST_PIXELS, help="most of a request's images (%(default)s)")

@@ -22,13 +22,13 @@ class GrpcServer:
 
         Args:
             service: answers.
-            sockets: where; they listen already.
+            sockets: where; they listen already. Where there are none, clients come by `take`.
             max_connections: most connections, idle ones among them; those beyond are closed.
         """
-        self._service = service
         self._sockets = sockets
-        self._max_connections = max_connections
         self._connections: set[GrpcConnection] = set()
+        self._make = functools.partial(GrpcConnection, service, self._connections, max_connections)
+        self._tls: ssl.SSLContext | None = None
         self._servers: list[asyncio.Server] = []
         self._looking: asyncio.Task[None] | None = None
 
@@ -39,9 +39,17 @@ class GrpcServer:
             tls: for every socket; it must offer ``h2`` by ALPN, without which gRPC's own clients hang up.
         """
         loop = asyncio.get_running_loop()
-        make = functools.partial(GrpcConnection, self._service, self._connections, self._max_connections)
-        self._servers = [await loop.create_server(make, sock=bound, ssl=tls) for bound in self._sockets]
+        self._tls = tls
+        self._servers = [await loop.create_server(self._make, sock=bound, ssl=tls) for bound in self._sockets]
         self._looking = loop.create_task(self._look_after())
+
+    async def take(self, client: socket.socket) -> None:
+        """Takes in a client that another process has accepted."""
+        await asyncio.get_running_loop().connect_accepted_socket(self._make, client, ssl=self._tls)
+
+    def open_connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
 
     async def stop(self, *, grace_s: float) -> None:
         """Takes no more requests, and returns once those under way are answered or the time is over."""

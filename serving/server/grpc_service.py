@@ -15,10 +15,9 @@ from roadworthy.serving.server.describe import model_metadata, model_status
 from roadworthy.serving.server.health import Health
 from roadworthy.serving.server.incoming import Incoming
 from roadworthy.serving.server.inference import classify, multi_inference, regress
-from roadworthy.serving.server.manager import Manager
-from roadworthy.serving.server.model_config import read_asked_config
 from roadworthy.serving.server.observe import NOBODY, Call, Observers
 from roadworthy.serving.server.predict import answer
+from roadworthy.serving.server.served import Served
 from roadworthy.serving.server.work import Kind, Work, size_class
 from roadworthy.serving.status import CODE_NUMBERS, RequestError
 from roadworthy.serving.tensors import from_protos, to_proto
@@ -59,7 +58,7 @@ class Answering(Protocol):
 class _Method:
     name: str
     request_class: Any
-    handle: Callable[[Manager, Any, Call], Any]
+    handle: Callable[[Served, Any, Call], Any]
 
 
 class GrpcService:
@@ -73,7 +72,7 @@ class GrpcService:
 
     def __init__(
         self,
-        manager: Manager,
+        served: Served,
         work: Work,
         incoming: Incoming,
         *,
@@ -84,10 +83,10 @@ class GrpcService:
         max_streams: int = MAX_STREAMS,
         max_age_ms: int | None = None,
     ) -> None:
-        """Answers for what a manager serves.
+        """Answers for what is served.
 
         Args:
-            manager: what is served.
+            served: what is served.
             work: where.
             incoming: counts what is not whole yet.
             observers: told of every request.
@@ -100,7 +99,7 @@ class GrpcService:
         self.observers = observers
         self.max_streams = max_streams
         self.max_age_ms = max_age_ms
-        self._manager = manager
+        self._served = served
         self._work = work
         self._incoming = incoming
         self._health = health
@@ -175,7 +174,7 @@ class GrpcService:
     def _respond(self, method: _Method, call: Call, request: Any) -> bytes:
         call.model = _model_of(request)
         self.observers.asked(call)
-        answered: bytes = method.handle(self._manager, request, call).SerializeToString()
+        answered: bytes = method.handle(self._served, request, call).SerializeToString()
         return answered
 
 
@@ -255,9 +254,9 @@ def _model_of(request: Any) -> str:
     return "" if spec is None else str(spec.name)
 
 
-def _predict(manager: Manager, request: Any, call: Call) -> Any:
+def _predict(served: Served, request: Any, call: Call) -> Any:
     answered = answer(
-        manager,
+        served,
         spec=request.model_spec,
         read_inputs=lambda _: from_protos(request.inputs),
         output_filter=request.output_filter,
@@ -273,26 +272,26 @@ def _predict(manager: Manager, request: Any, call: Call) -> Any:
     return response
 
 
-def _metadata(manager: Manager, request: Any, _: Call) -> Any:
+def _metadata(served: Served, request: Any, _: Call) -> Any:
     if not request.metadata_field:
         raise RequestError("GetModelMetadataRequest must specify at least one metadata_field")
     for name in request.metadata_field:
         if name != _METADATA_FIELD:
             raise RequestError(f"Metadata field {name} is not supported")
-    return model_metadata(manager, request.model_spec)
+    return model_metadata(served, request.model_spec)
 
 
-def _status(manager: Manager, request: Any, _: Call) -> Any:
-    return model_status(manager, request.model_spec)
+def _status(served: Served, request: Any, _: Call) -> Any:
+    return model_status(served, request.model_spec)
 
 
-def _reload(manager: Manager, request: Any, _: Call) -> Any:
+def _reload(served: Served, request: Any, _: Call) -> Any:
     """Serves the models of the request from now on; what became of it stands in the response, as upstream has it."""
     response = protos.ReloadConfigResponse()
     try:
         if request.config.WhichOneof("config") != "model_config_list":
             raise RequestError("ReloadConfigRequest must have a config with a model_config_list. Received: none.")
-        manager.reload(read_asked_config(request.config, prefixes=manager.log_prefixes()))
+        served.reload_asked(request.config)
     except RequestError as error:
         response.status.error_code = CODE_NUMBERS[error.code]
         response.status.error_message = str(error)
@@ -305,7 +304,7 @@ def _methods(service: str, *methods: _Method) -> dict[bytes, _Method]:
 
 _PROFILER: Final = _methods(
     profiler.SERVICE,
-    _Method("Profile", protos.ProfileRequest, lambda _manager, request, _call: profiler.profile(request)),
+    _Method("Profile", protos.ProfileRequest, lambda _served, request, _call: profiler.profile(request)),
 )
 _METHODS: Final[Mapping[bytes, _Method]] = {
     **_methods(

@@ -13,8 +13,8 @@ from roadworthy.serving import protos
 from roadworthy.serving.contract import EXAMPLES_SIGNATURE
 from roadworthy.serving.servables.base import Servable, Signature
 from roadworthy.serving.server.examples import rows_of
-from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.observe import Call
+from roadworthy.serving.server.served import Served
 from roadworthy.serving.status import RequestError
 from roadworthy.serving.tensors import dtype_of
 
@@ -27,14 +27,14 @@ _CLASS_OUTPUTS: Final = (1, 2)
 _MATRIX_RANK: Final = 2
 
 
-def classify(manager: Manager, request: Any, call: Call) -> Any:
+def classify(served: Served, request: Any, call: Call) -> Any:
     """Answers a `ClassificationRequest` with a `ClassificationResponse`.
 
     Raises:
         RequestError: the request can't be answered; carries the code.
     """
     response = protos.ClassificationResponse()
-    with manager.use_spec(request.model_spec) as (version, servable):
+    with served.use_spec(request.model_spec) as (version, servable):
         result = _classified(servable, request.model_spec, rows_of(request.input))
     response.result.CopyFrom(result)
     _tell(response.model_spec, request.model_spec, version)
@@ -42,14 +42,14 @@ def classify(manager: Manager, request: Any, call: Call) -> Any:
     return response
 
 
-def regress(manager: Manager, request: Any, call: Call) -> Any:
+def regress(served: Served, request: Any, call: Call) -> Any:
     """Answers a `RegressionRequest` with a `RegressionResponse`.
 
     Raises:
         RequestError: the request can't be answered; carries the code.
     """
     response = protos.RegressionResponse()
-    with manager.use_spec(request.model_spec) as (version, servable):
+    with served.use_spec(request.model_spec) as (version, servable):
         result = _regressed(servable, request.model_spec, rows_of(request.input))
     response.result.CopyFrom(result)
     _tell(response.model_spec, request.model_spec, version)
@@ -57,7 +57,7 @@ def regress(manager: Manager, request: Any, call: Call) -> Any:
     return response
 
 
-def multi_inference(manager: Manager, request: Any, call: Call) -> Any:
+def multi_inference(served: Served, request: Any, call: Call) -> Any:
     """Answers a `MultiInferenceRequest`: several signatures of one version on the same examples.
 
     Raises:
@@ -65,7 +65,7 @@ def multi_inference(manager: Manager, request: Any, call: Call) -> Any:
     """
     _check_tasks(request.tasks)
     response = protos.MultiInferenceResponse()
-    with manager.use_spec(request.tasks[0].model_spec) as (version, servable):
+    with served.use_spec(request.tasks[0].model_spec) as (version, servable):
         rows = rows_of(request.input)
         for task in request.tasks:
             if (asked := _signature_name(task.model_spec)) not in servable.signatures:

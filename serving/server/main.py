@@ -16,8 +16,11 @@ from roadworthy.serving.server.flags import MICROS, WITHOUT_EFFECT, parser
 if TYPE_CHECKING:
     from roadworthy.serving.servables.base import Servable
     from roadworthy.serving.server.listening import Listening
-    from roadworthy.serving.server.manager import Manager
+    from roadworthy.serving.server.manager import Loading, Manager
+    from roadworthy.serving.server.model_config import ModelConfig
     from roadworthy.serving.server.operation import Operation
+
+    Source = Callable[[], Sequence[ModelConfig]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.disable()
     one_blas_thread()
     try:
-        serve(given)
+        serve(given, sys.argv[1:] if arguments is None else arguments)
     except RoadworthyError as error:
         _say(f"roadworthy-model-server: {error}")
         return 2
@@ -48,62 +51,97 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def serve(given: argparse.Namespace) -> None:
+def serve(given: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Runs the server that the flags describe.
+
+    Args:
+        given: the flags.
+        arguments: the same as they were given, for processes that are to have them too.
 
     Raises:
         ServeError: flags that don't go together, or as `run_server`.
     """
-    from roadworthy.serving.server.operation import observing
-    from roadworthy.serving.server.run import log_to_stderr, run_server
+    from roadworthy.serving.server.run import log_to_stderr
 
     log_to_stderr()
+    if given.workers > 1:
+        _serve_by_workers(given, arguments)
+    else:
+        _serve_alone(given)
+
+
+def _serve_alone(given: argparse.Namespace) -> None:
+    from roadworthy.serving.server.operation import observing
+    from roadworthy.serving.server.run import run_server
+
     manager, listening = manager_of(given, os.environ), listening_of(given, os.environ)
-    with observing(_operation(given, listening.metrics_path), manager) as observers:
-        run_server(
-            manager,
-            listening,
-            observers=observers,
-            on_ready=lambda grpc, rest: _say(f"Serving: gRPC {grpc}, REST {rest or 'off'}"),
-        )
+    with observing(operation_of(given, listening.metrics_path), manager) as observers:
+        run_server(manager, listening, observers=observers, on_ready=_say_ready)
+
+
+def _serve_by_workers(given: argparse.Namespace, arguments: Sequence[str]) -> None:
+    from roadworthy.serving.server.workers.supervisor import run_workers
+
+    run_workers(
+        source_of(given, os.environ),
+        listening_of(given, os.environ),
+        count=given.workers,
+        arguments=arguments,
+        loading=loading_of(given),
+        on_ready=_say_ready,
+    )
 
 
 def manager_of(given: argparse.Namespace, environment: Mapping[str, str]) -> "Manager":
+    """The manager of what the flags serve; errors as of `source_of`."""
+    from roadworthy.serving.server.manager import Manager
+
+    return Manager(source_of(given, environment), loading=loading_of(given))
+
+
+def source_of(given: argparse.Namespace, environment: Mapping[str, str]) -> "Source":
     """What the flags serve or, where they name no model, Vertex AI's variables.
 
     Raises:
         ServeError: neither names a model, or what they name can't be read.
     """
     from roadworthy.serving.server.aip import fetch_model, read_aip
-    from roadworthy.serving.server.manager import Loading, Manager
     from roadworthy.serving.server.model_config import ConfigFile, ModelConfig
 
-    loading = Loading(
+    if given.model_config_file is not None:
+        return ConfigFile(given.model_config_file, poll_interval_s=given.model_config_file_poll_wait_seconds)
+    base_path = given.model_base_path
+    if base_path is None:
+        aip = read_aip(environment)
+        if aip is None or not aip.storage_uri:
+            raise ServeError("--model_base_path or --model_config_file must be given. Received: neither. See --help.")
+        base_path = fetch_model(aip.storage_uri)
+    models = [ModelConfig(given.model_name, base_path)]
+    return lambda: models
+
+
+def loading_of(given: argparse.Namespace) -> "Loading":
+    """How the flags have versions looked for and loaded."""
+    from roadworthy.serving.server.manager import Loading
+
+    return Loading(
         poll_interval_s=given.file_system_poll_wait_seconds,
         retries=given.max_num_load_retries,
         retry_interval_s=max(0, given.load_retry_interval_micros) / MICROS,
-        open_version=_open_version(given),
+        open_version=open_version_of(given),
     )
-    if given.model_config_file is not None:
-        source = ConfigFile(given.model_config_file, poll_interval_s=given.model_config_file_poll_wait_seconds)
-        return Manager(source, loading=loading)
-    if given.model_base_path is not None:
-        return Manager.of_models([ModelConfig(given.model_name, given.model_base_path)], loading=loading)
-    aip = read_aip(environment)
-    if aip is not None and aip.storage_uri:
-        return Manager.of_models([ModelConfig(given.model_name, fetch_model(aip.storage_uri))], loading=loading)
-    raise ServeError("--model_base_path or --model_config_file must be given. Received: neither. See --help.")
 
 
-def _open_version(given: argparse.Namespace) -> Callable[[Path], "Servable"]:
-    """How versions are loaded and run."""
+def open_version_of(given: argparse.Namespace) -> Callable[[Path], "Servable"]:
+    """How versions are loaded and run; each of several processes has its share of the cores."""
     from roadworthy.serving.contract import MAX_IMAGE_PIXELS
     from roadworthy.serving.images import ImageLimits
     from roadworthy.serving.servables.open import open_servable
     from roadworthy.serving.servables.tensorflow_threads import TensorFlowThreads
     from roadworthy.serving.server.batching_config import read_batching
 
-    both = given.tensorflow_session_parallelism
+    share = None if given.workers == 1 else max(1, len(os.sched_getaffinity(0)) // given.workers)
+    both = given.tensorflow_session_parallelism or share
     return functools.partial(
         open_servable,
         batching=read_batching(enabled=given.enable_batching, file=given.batching_parameters_file),
@@ -113,7 +151,7 @@ def _open_version(given: argparse.Namespace) -> Callable[[Path], "Servable"]:
             intra_op=given.tensorflow_intra_op_parallelism or both or None,
             inter_op=given.tensorflow_inter_op_parallelism or both or None,
         ),
-        litert_at_once=given.num_tflite_pools,
+        litert_at_once=given.num_tflite_pools or share,
     )
 
 
@@ -145,7 +183,8 @@ def listening_of(given: argparse.Namespace, environment: Mapping[str, str]) -> "
         quick_on_loop=not given.enable_batching,
         page=given.page,
         max_request_bytes=given.max_request_bytes,
-        max_connections=given.max_connections,
+        # Of all workers together; each has as many clients as the others.
+        max_connections=-(-given.max_connections // given.workers),
         drain_delay_s=given.drain_delay_seconds,
         drain_s=given.drain_timeout_seconds,
         aliases=aip.aliases(given.model_name) if aip is not None else {},
@@ -153,7 +192,8 @@ def listening_of(given: argparse.Namespace, environment: Mapping[str, str]) -> "
     )
 
 
-def _operation(given: argparse.Namespace, metrics_path: str | None) -> "Operation":
+def operation_of(given: argparse.Namespace, metrics_path: str | None) -> "Operation":
+    """What the flags have the server do beside answering."""
     from roadworthy.serving.server.operation import Operation
 
     return Operation(
@@ -184,6 +224,10 @@ def _show_version() -> int:
 
     sys.stdout.write(f"Roadworthy ModelServer: {version('roadworthy')}\n")
     return 0
+
+
+def _say_ready(grpc: int, rest: int | None) -> None:
+    _say(f"Serving: gRPC {grpc}, REST {rest or 'off'}")
 
 
 def _say(line: str) -> None:

@@ -1,11 +1,10 @@
 """Which versions of which models are served, looked up again every poll."""
 
-import contextlib
 import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +14,8 @@ from roadworthy.serving.repository import MODEL_NAME, version_dirs
 from roadworthy.serving.servables.base import Servable
 from roadworthy.serving.servables.open import open_servable
 from roadworthy.serving.server.folder import load, stamp_of
-from roadworthy.serving.server.model_config import Logging, ModelConfig
+from roadworthy.serving.server.model_config import ModelConfig, read_asked_config
+from roadworthy.serving.server.served import Served
 from roadworthy.serving.server.version import State, Version
 from roadworthy.serving.server.warm_up import warm_up
 from roadworthy.serving.status import RequestError
@@ -52,7 +52,7 @@ class Loading:
         return min(_MAX_RETRY_S, self.poll_interval_s * 2.0 ** (attempts - 1))
 
 
-class Manager:
+class Manager(Served):
     """Loads, swaps and unloads the versions of models.
 
     A new version is loaded before the old one is unloaded, and the old one is unloaded only when the last request in
@@ -66,13 +66,10 @@ class Manager:
             source: gives the models to serve, each time anew; may raise OSError when they can't be told for now.
             loading: how versions are looked for and loaded.
         """
+        super().__init__()
         self._source = source
         self._loading = loading
-        self._configs: dict[str, ModelConfig] = {}
-        self._models: dict[str, dict[int, Version]] = {}
         self._troubles: dict[str, str] = {}
-        # Guards the dicts' shape; loads and unloads happen outside it, so requests never wait for them.
-        self._lock = threading.Lock()
         # One look at a time: a reload waits for the poller's.
         self._looking = threading.Lock()
         self._stopping = threading.Event()
@@ -118,6 +115,14 @@ class Manager:
                         code="FAILED_PRECONDITION",
                     )
 
+    def reload_asked(self, message: Any) -> None:
+        """`reload` with what a client sends.
+
+        Raises:
+            RequestError: as `reload`; INVALID_ARGUMENT, PERMISSION_DENIED, a config that can't be had.
+        """
+        self.reload(read_asked_config(message, prefixes=self.log_prefixes()))
+
     def start(self) -> None:
         """Looks once, so that what can be served is, then keeps looking in the background."""
         self.poll()
@@ -141,118 +146,12 @@ class Manager:
                 wanted = {config.name: config for config in self._source()}
                 with self._lock:
                     self._configs = wanted
+                self._changed()
                 for name in sorted(wanted.keys() | self._models.keys()):
                     self._align(name, wanted.get(name))
             except OSError as error:
                 # A folder that is away for a moment must not take down what is loaded.
                 _LOG.warning("models can't be looked for, what is loaded stays: %s", error)
-
-    def models(self) -> list[str]:
-        """The names of the models that are served, or should be."""
-        with self._lock:
-            return sorted(self._configs.keys() | self._models.keys())
-
-    def at_once(self, name: str) -> int | None:
-        """How many requests a model works on at a time, the most of its versions; None takes as many as come."""
-        with self._lock:
-            servables = [version.servable for version in self._models.get(name, {}).values()]
-        limits = [servable.at_once for servable in servables if servable is not None]
-        return None if None in limits else max(filter(None, limits), default=None)
-
-    def is_available(self, name: str) -> bool:
-        """Whether a model has a version that answers."""
-        return any(state is State.AVAILABLE for _, state, _ in self._told(name))
-
-    def all_available(self) -> bool:
-        """Whether there are models to serve, and of every one a version that answers."""
-        with self._lock:
-            wanted = list(self._configs)
-        return bool(wanted) and all(map(self.is_available, wanted))
-
-    def logging_of(self, name: str) -> Logging | None:
-        """What is logged of a model's requests, as its config has it."""
-        config = self._configs.get(name)
-        return None if config is None else config.logging
-
-    def log_prefixes(self) -> set[Path]:
-        """Where requests are logged, of all models."""
-        return {config.logging.prefix for config in self._configs.values() if config.logging is not None}
-
-    @contextlib.contextmanager
-    def use(self, name: str, number: int | None = None, *, label: str | None = None) -> Iterator[tuple[int, Servable]]:
-        """Holds a version for one request; it isn't unloaded meanwhile.
-
-        Args:
-            name: the model.
-            number: its version; None is the latest available, or the label's.
-            label: another way to name a version.
-
-        Yields:
-            The version's number and its servable.
-
-        Raises:
-            RequestError: NOT_FOUND, no such model or version is available; INVALID_ARGUMENT, no such label.
-        """
-        version, servable = self._enter(name, self._number(name, number, label))
-        try:
-            yield version.number, servable
-        finally:
-            version.leave()
-
-    def use_spec(self, spec: Any) -> contextlib.AbstractContextManager[tuple[int, Servable]]:
-        """`use` for a `ModelSpec` message.
-
-        Raises:
-            RequestError: as `use`; INVALID_ARGUMENT, the spec names no model.
-        """
-        return self.use(*_asked(spec), label=spec.version_label or None)
-
-    def statuses_of_spec(self, spec: Any) -> list[tuple[int, State, str | None]]:
-        """`statuses` for a `ModelSpec` message."""
-        return self.statuses(*_asked(spec), label=spec.version_label or None)
-
-    def statuses(
-        self, name: str, number: int | None = None, *, label: str | None = None
-    ) -> list[tuple[int, State, str | None]]:
-        """Number, state and error of a model's versions, newest first.
-
-        Raises:
-            RequestError: NOT_FOUND, no such model or version was ever seen; INVALID_ARGUMENT, no such label.
-        """
-        number = self._number(name, number, label)
-        found = [told for told in self._told(name) if number in (None, told[0])]
-        if not found:
-            what = "any versions" if number is None else f"version {number}"
-            raise RequestError(f"Could not find {what} of model {name}", code="NOT_FOUND")
-        return found
-
-    def _told(self, name: str) -> list[tuple[int, State, str | None]]:
-        with self._lock:
-            known = sorted(self._models.get(name, {}).values(), key=lambda version: -version.number)
-        return [(version.number, version.state, version.error) for version in known]
-
-    def _number(self, name: str, number: int | None, label: str | None) -> int | None:
-        """The version that is asked for, by number or by label."""
-        if label is None:
-            return number
-        with self._lock:
-            config = self._configs.get(name)
-        if config is None:
-            raise RequestError(f"Servable not found for request: Latest({name})", code="NOT_FOUND")
-        if label not in config.labels:
-            raise RequestError(f"Unrecognized servable version label: {label}")
-        return config.labels[label]
-
-    def _enter(self, name: str, number: int | None) -> tuple[Version, Servable]:
-        with self._lock:
-            known = self._models.get(name, {})
-            wanted = sorted(known, reverse=True) if number is None else [number] if number in known else []
-            for candidate in wanted:
-                servable = known[candidate].enter()
-                if servable is not None:
-                    return known[candidate], servable
-        asked = f"Latest({name})" if number is None else f"Specific({name}, {number})"
-        raise RequestError(f"Servable not found for request: {asked}", code="NOT_FOUND")
 
     def _poll_forever(self) -> None:
         while not self._stopping.wait(self._loading.poll_interval_s):
@@ -294,14 +193,24 @@ class Manager:
         if time.monotonic() < version.retry_at and not version.changed_since_failure():
             return False
         version.state, version.stamp = State.LOADING, stamp_of(version.path)
+        self._changed()
         try:
-            version.serve(_warm(load(version.path, open_version=self._loading.open_version), version.path))
+            version.serve(self._opened(name, version))
         except Exception as error:
             # Whatever is in a folder, it is that folder's fault, and the others are served.
             self._report_failure(name, version, error)
             return False
+        finally:
+            self._changed()
         _LOG.info("%s version %d: available", name, version.number)
         return True
+
+    def _opened(self, name: str, version: Version) -> Servable:
+        """The servable of a version, warm."""
+        return open_warm(version.path, open_version=self._loading.open_version)
+
+    def _changed(self) -> None:
+        """Something of what is told of models and versions has changed; called by the thread that changed it."""
 
     def _report_failure(self, name: str, version: Version, error: Exception) -> None:
         version.attempts += 1
@@ -320,6 +229,7 @@ class Manager:
     def _unload(self, name: str, version: Version) -> None:
         if version.state is State.AVAILABLE:
             version.unload()
+            self._changed()
             _LOG.info("%s version %d: unloaded", name, version.number)
 
     def _forget(self, name: str) -> None:
@@ -339,15 +249,13 @@ def _models_below(model_root: Path) -> list[ModelConfig]:
     ]
 
 
-def _asked(spec: Any) -> tuple[str, int | None]:
-    """Name and version of a model spec; None is the latest, or the label's."""
-    if not spec.name:
-        raise RequestError("Missing ModelSpec: model_spec.name must be the name of a model. Received: an empty one.")
-    return spec.name, spec.version.value if spec.HasField("version") else None
+def open_warm(version_dir: Path, *, open_version: Callable[[Path], Servable]) -> Servable:
+    """Loads a version folder that may hold anything, and has it answer its own warm-up requests.
 
-
-def _warm(servable: Servable, version_dir: Path) -> Servable:
-    """The servable after its own warm-up requests; closed again if it can't answer them."""
+    Raises:
+        ServeError: as `load` and `warm_up`; what was loaded is closed again.
+    """
+    servable = load(version_dir, open_version=open_version)
     try:
         warm_up(servable, version_dir)
     except BaseException:

@@ -6,8 +6,9 @@ Prometheus' own Python library can't write these: it adds `_total` to the names 
 import threading
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from roadworthy.serving.server.observe import Call, Observer
 
@@ -27,22 +28,78 @@ Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass
-class _Histogram:
+class Histogram:
+    """How many requests took how long.
+
+    Attributes:
+        buckets: how many, by the bound they stayed below; the last is of those beyond all bounds.
+        total_us: of all of them, in microseconds.
+    """
+
     buckets: list[int] = field(default_factory=lambda: [0] * (len(_BOUNDS_US) + 1))
     total_us: float = 0.0
 
     def add(self, microseconds: float) -> None:
+        """Counts one request."""
         self.buckets[bisect_left(_BOUNDS_US, microseconds)] += 1
         self.total_us += microseconds
 
+    def merge(self, other: "Histogram") -> None:
+        """Counts in the requests of another."""
+        self.buckets = [mine + theirs for mine, theirs in zip(self.buckets, other.buckets, strict=True)]
+        self.total_us += other.total_us
+
+
+@dataclass
+class Counts:
+    """What was counted, of one process or of several.
+
+    Attributes:
+        requests: how many there were, by model and how they ended.
+        latencies: how long they took, by model, method and transport.
+    """
+
+    requests: Counter[Labels] = field(default_factory=Counter)
+    latencies: dict[Labels, Histogram] = field(default_factory=dict)
+
+    def add(self, other: "Counts") -> None:
+        """Counts in what another process counted."""
+        self.requests.update(other.requests)
+        for labels, histogram in other.latencies.items():
+            self.latencies.setdefault(labels, Histogram()).merge(histogram)
+
+    def text(self) -> str:
+        """All series, as Prometheus reads them; latencies in microseconds."""
+        lines = [f"# TYPE {_REQUESTS} counter"]
+        lines += [f"{_REQUESTS}{_braced(labels)} {count}" for labels, count in sorted(self.requests.items())]
+        lines.append(f"# TYPE {_LATENCY} histogram")
+        for labels, histogram in sorted(self.latencies.items()):
+            lines += _histogram_lines(labels, histogram)
+        return "\n".join(lines) + "\n"
+
+    def plain(self) -> list[Any]:
+        """The same as lists and numbers, for another process."""
+        latencies = [
+            [labels, list(histogram.buckets), histogram.total_us] for labels, histogram in self.latencies.items()
+        ]
+        return [list(self.requests.items()), latencies]
+
+    @classmethod
+    def of_plain(cls, plain: Sequence[Any]) -> "Counts":
+        """What `plain` gave, come back as JSON."""
+        requests, latencies = plain
+        return cls(
+            Counter({_labels(labels): count for labels, count in requests}),
+            {_labels(labels): Histogram(buckets, total_us) for labels, buckets, total_us in latencies},
+        )
+
 
 class Metrics(Observer):
-    """Counts requests."""
+    """Counts the requests of this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._requests: Counter[Labels] = Counter()
-        self._latencies: dict[Labels, _Histogram] = {}
+        self._counts = Counts()
         self._models: set[str] = set()
 
     def done(self, call: Call) -> None:
@@ -51,19 +108,19 @@ class Metrics(Observer):
             return
         with self._lock:
             model = self._series(call.model)
-            self._requests[(("model_name", model), ("status", call.code))] += 1
+            self._counts.requests[(("model_name", model), ("status", call.code))] += 1
             labels = (("model_name", model), ("API", call.method), ("entrypoint", call.transport.upper()))
-            self._latencies.setdefault(labels, _Histogram()).add(call.seconds * 1e6)
+            self._counts.latencies.setdefault(labels, Histogram()).add(call.seconds * 1e6)
 
     def text(self) -> str:
         """All series, as Prometheus reads them; latencies in microseconds."""
         with self._lock:
-            lines = [f"# TYPE {_REQUESTS} counter"]
-            lines += [f"{_REQUESTS}{_braced(labels)} {count}" for labels, count in sorted(self._requests.items())]
-            lines.append(f"# TYPE {_LATENCY} histogram")
-            for labels, histogram in sorted(self._latencies.items()):
-                lines += _histogram_lines(labels, histogram)
-        return "\n".join(lines) + "\n"
+            return self._counts.text()
+
+    def plain(self) -> list[Any]:
+        """What was counted so far, for another process."""
+        with self._lock:
+            return self._counts.plain()
 
     def _series(self, model: str) -> str:
         if model not in self._models and len(self._models) >= _MAX_MODELS:
@@ -72,7 +129,11 @@ class Metrics(Observer):
         return model
 
 
-def _histogram_lines(labels: Labels, histogram: _Histogram) -> list[str]:
+def _labels(plain: Sequence[Sequence[str]]) -> Labels:
+    return tuple((name, value) for name, value in plain)
+
+
+def _histogram_lines(labels: Labels, histogram: Histogram) -> list[str]:
     lines, count = [], 0
     for bound, of_bucket in zip((*map(repr, _BOUNDS_US), "+Inf"), histogram.buckets, strict=True):
         count += of_bucket

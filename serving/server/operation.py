@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from roadworthy.serving.errors import ServeError
-from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.observe import Observer
+from roadworthy.serving.server.served import Served
 
 if TYPE_CHECKING:
     from roadworthy.serving.server.model_config import Logging
@@ -44,7 +44,7 @@ class Operation:
 
 
 @contextlib.contextmanager
-def observing(operation: Operation, manager: Manager) -> Iterator[list[Observer]]:
+def observing(operation: Operation, served: Served) -> Iterator[list[Observer]]:
     """The observers that the options ask for, in the order they are told; closed at the end, when all is written.
 
     Raises:
@@ -67,7 +67,7 @@ def observing(operation: Operation, manager: Manager) -> Iterator[list[Observer]
             closing.callback(traces.close)
             observers.append(traces)
         if operation.request_log_dir is not None or operation.models_may_log:
-            requests = _request_log(operation, manager)
+            requests = _request_log(operation, served)
             closing.callback(requests.close)
             observers.append(requests)
         yield observers
@@ -105,13 +105,13 @@ def _access(token_file: Path, metrics_path: str | None) -> Observer:
     return Access(Tokens(token_file), open_paths=open_paths, metrics_path=metrics_path)
 
 
-def _request_log(operation: Operation, manager: Manager) -> "RequestLog":
+def _request_log(operation: Operation, served: Served) -> "RequestLog":
     from roadworthy.serving.server.request_log import RequestLog, log_below
 
     folder = operation.request_log_dir
     below = None if folder is None else log_below(folder, rate=operation.request_log_rate)
 
     def source(model: str) -> "Logging | None":
-        return manager.logging_of(model) or (below(model) if below else None)
+        return served.logging_of(model) or (below(model) if below else None)
 
     return RequestLog(source)

@@ -8,8 +8,8 @@ import numpy as np
 
 from roadworthy.serving.contract import EXAMPLES_SIGNATURE
 from roadworthy.serving.servables.base import Signature
-from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.observe import Call
+from roadworthy.serving.server.served import Served
 from roadworthy.serving.status import RequestError
 from roadworthy.serving.tensors import TensorError
 
@@ -24,7 +24,7 @@ class Answer:
 
 
 def answer(
-    manager: Manager,
+    served: Served,
     *,
     spec: Any,
     read_inputs: Callable[[Signature], Mapping[str, np.ndarray]],
@@ -35,7 +35,7 @@ def answer(
     """Asks one version of a model.
 
     Args:
-        manager: what is served.
+        served: what is served.
         spec: the `ModelSpec`; without a signature's name it is `serving_default`.
         read_inputs: gives the request's inputs, once the signature they are for is known.
         output_filter: names of the outputs wanted; empty is all.
@@ -46,7 +46,7 @@ def answer(
         RequestError: the request can't be answered; carries the code.
     """
     name = spec.signature_name or EXAMPLES_SIGNATURE
-    with manager.use_spec(spec) as (number, servable):
+    with served.use_spec(spec) as (number, servable):
         if name not in servable.signatures:
             raise RequestError(no_signature.format(name), code="FAILED_PRECONDITION")
         found = servable.signatures[name]

@@ -18,10 +18,10 @@ from roadworthy.serving.json_values import parse_json, quoted
 from roadworthy.serving.server.describe import model_metadata, model_status
 from roadworthy.serving.server.incoming import Incoming
 from roadworthy.serving.server.inference import classify, regress
-from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.observe import NOBODY, Call, Headers, Observers
 from roadworthy.serving.server.predict import answer
 from roadworthy.serving.server.rest_connection import Reply
+from roadworthy.serving.server.served import Served
 from roadworthy.serving.server.work import Kind, Work, size_class
 from roadworthy.serving.status import RequestError, http_status
 
@@ -55,11 +55,11 @@ _JSON: Final = (b"content-type", b"application/json")
 
 
 class RestApp:
-    """The ASGI application that answers for what a manager serves."""
+    """The ASGI application that answers for the models of a server."""
 
     def __init__(
         self,
-        manager: Manager,
+        served: Served,
         work: Work,
         incoming: Incoming,
         *,
@@ -69,10 +69,10 @@ class RestApp:
         routes: Mapping[str, Application] | None = None,
         aliases: Mapping[str, str] | None = None,
     ) -> None:
-        """Answers for what a manager serves.
+        """Answers for what is served.
 
         Args:
-            manager: what is served.
+            served: what is served.
             work: where requests are worked on.
             incoming: counts what is not whole yet.
             timeout_s: longest time a request may take.
@@ -81,7 +81,7 @@ class RestApp:
             routes: other applications by their path, such as metrics; observers are told of these too.
             aliases: paths under which others are answered as well, such as those that Vertex AI asks for.
         """
-        self._manager = manager
+        self._served = served
         self._work = work
         self._incoming = incoming
         self._timeout_s = timeout_s
@@ -137,7 +137,7 @@ class RestApp:
             self._observers.asked(call)
             status, answered = (
                 200,
-                self._work.run_at_once(kind, functools.partial(_ask, self._manager, path, body, call)),
+                self._work.run_at_once(kind, functools.partial(_ask, self._served, path, body, call)),
             )
         except Exception as raised:
             error = raised
@@ -153,9 +153,9 @@ class RestApp:
         call.request_bytes = len(body)
         self._observers.asked(call)
         if verb == "POST":
-            do = functools.partial(_ask, self._manager, path, body, call)
+            do = functools.partial(_ask, self._served, path, body, call)
         else:
-            do = functools.partial(_describe, self._manager, path)
+            do = functools.partial(_describe, self._served, path)
         answered = self._work.run(_kind(verb, path, body), do, model=call.model)
         return answered if isinstance(answered, bytes) else await answered
 
@@ -247,17 +247,17 @@ def _too_long(received: str, max_bytes: int) -> RequestError:
     )
 
 
-def _ask(manager: Manager, path: str, body: bytes, call: Call) -> bytes:
+def _ask(served: Served, path: str, body: bytes, call: Call) -> bytes:
     target = _matched(_ASK, "POST", path)
     document = parse_json(body)
     if not isinstance(document, dict):
         raise RequestError(f"JSON Value: {quoted(document)} Is not object")
-    return write_json(_METHODS[target["method"].lower()](manager, _spec(target, document), document, call))
+    return write_json(_METHODS[target["method"].lower()](served, _spec(target, document), document, call))
 
 
-def _predict(manager: Manager, spec: Any, document: dict[str, Any], call: Call) -> Any:
+def _predict(served: Served, spec: Any, document: dict[str, Any], call: Call) -> Any:
     answered = answer(
-        manager,
+        served,
         spec=spec,
         read_inputs=lambda signature: read_inputs(document, signature),
         no_signature='Serving signature name: "{}" not found in signature def',
@@ -266,33 +266,33 @@ def _predict(manager: Manager, spec: Any, document: dict[str, Any], call: Call) 
     return write_outputs(answered.outputs, by_row="instances" in document)
 
 
-def _classify(manager: Manager, spec: Any, document: dict[str, Any], call: Call) -> Any:
+def _classify(served: Served, spec: Any, document: dict[str, Any], call: Call) -> Any:
     request = protos.ClassificationRequest(model_spec=spec)
     read_examples(document, request.input)
-    return write_classes(classify(manager, request, call).result)
+    return write_classes(classify(served, request, call).result)
 
 
-def _regress(manager: Manager, spec: Any, document: dict[str, Any], call: Call) -> Any:
+def _regress(served: Served, spec: Any, document: dict[str, Any], call: Call) -> Any:
     request = protos.RegressionRequest(model_spec=spec)
     read_examples(document, request.input)
-    return write_values(regress(manager, request, call).result)
+    return write_values(regress(served, request, call).result)
 
 
 _METHODS: Final = {"predict": _predict, "classify": _classify, "regress": _regress}
 
 
-def _describe(manager: Manager, path: str) -> bytes:
-    return write_json(_description(manager, path))
+def _describe(served: Served, path: str) -> bytes:
+    return write_json(_description(served, path))
 
 
-def _description(manager: Manager, path: str) -> Any:
+def _description(served: Served, path: str) -> Any:
     if _BARE.fullmatch(path):
         raise RequestError("Missing model name in request.")
     target = _matched(_DESCRIBE, "GET", path)
     spec = _spec(target, {})
     if not target["metadata"]:
-        return _as_dict(model_status(manager, spec))
-    response = model_metadata(manager, spec)
+        return _as_dict(model_status(served, spec))
+    response = model_metadata(served, spec)
     signatures = protos.SignatureDefMap()
     response.metadata["signature_def"].Unpack(signatures)
     # Upstream unwraps the Any, so no "@type" shows.
@@ -347,11 +347,11 @@ def _signature_name(document: dict[str, Any]) -> str:
     return name
 
 
-def text_page(text: Callable[[], str], content_type: str) -> Application:
+def text_page(text: Callable[[], Awaitable[str]], content_type: str) -> Application:
     """An application that shows a text, made anew for each request."""
 
     async def show(_: Scope, __: Receive, send: Send) -> None:
-        body = text().encode()
+        body = (await text()).encode()
         headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})

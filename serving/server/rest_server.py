@@ -4,6 +4,7 @@ import asyncio
 import functools
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Final
 
 from roadworthy.serving.server.listening import MAX_CONNECTIONS
@@ -21,7 +22,7 @@ class RestServer:
     def __init__(
         self,
         app: Application,
-        bound: socket.socket,
+        sockets: Sequence[socket.socket],
         *,
         drain_s: float,
         timeout_s: float,
@@ -32,13 +33,13 @@ class RestServer:
 
         Args:
             app: answers.
-            bound: where; it listens already.
+            sockets: where; they listen already. Where there are none, clients come by `take`.
             drain_s: how long requests under way get to finish.
             timeout_s: longest time the application takes for a request.
             answer_at_once: the application's short way, see `RestConnection`; None is none.
             max_connections: most connections, idle ones among them.
         """
-        self._socket = bound
+        self._sockets = list(sockets)
         self._timeout_s = timeout_s
         self._config = Config(
             app,  # type: ignore[arg-type]
@@ -65,13 +66,28 @@ class RestServer:
         """
         self._config.load()
         self._config.ssl = tls
-        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._socket]))
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=self._sockets))
         # Uvicorn says that it has started only by a flag.
         while not self._server.started and not self._serving.done():
             await asyncio.sleep(_LOOK_S)
         if self._serving.done():
             self._serving.result()
         self._looking = asyncio.get_running_loop().create_task(self._look_after())
+
+    async def take(self, client: socket.socket) -> None:
+        """Takes in a client that another process has accepted."""
+        loop = asyncio.get_running_loop()
+        make = functools.partial(
+            self._config.http_protocol_class,
+            config=self._config,  # type: ignore[call-arg]
+            server_state=self._server.server_state,
+            app_state=self._server.lifespan.state,
+        )
+        await loop.connect_accepted_socket(make, client, ssl=self._config.ssl)
+
+    def open_connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._server.server_state.connections)
 
     async def stop(self) -> None:
         """Takes no more requests, and returns once those under way are answered."""

@@ -54,7 +54,7 @@ def run_server(
     """
     log_to_stderr()
     allow_open_files(2 * listening.max_connections + _OTHER_FILES)
-    with _stop_signals() as stop, ModelServer(manager, listening, observers=observers) as server:
+    with stop_signals() as stop, ModelServer(manager, listening, observers=observers) as server:
         # Modules and models stay, so a full collection need not go through them all while requests wait.
         gc.freeze()
         gc.enable()
@@ -84,7 +84,7 @@ class ModelServer:
         self._listening = listening
         self._observers = observers
         self._work = Work(quick_on_loop=listening.quick_on_loop, at_once=manager.at_once)
-        self._grpc_socket, self._rest_socket = _listen(listening)
+        self._grpc_socket, self._rest_socket = bind(listening)
         self.grpc_port: int = self._grpc_socket.getsockname()[1]
         self.rest_port: int | None = self._rest_socket.getsockname()[1] if self._rest_socket else None
         self._loop = LoopThread()
@@ -119,13 +119,17 @@ class ModelServer:
             self._work,
             self._listening,
             grpc=[self._grpc_socket, *([listen_unix(unix)] if unix is not None else [])],
-            rest=self._rest_socket,
+            rest=None if self._rest_socket is None else [self._rest_socket],
             observers=self._observers,
         )
 
 
-def _listen(listening: Listening) -> tuple[socket.socket, socket.socket | None]:
-    """The sockets of gRPC and REST, of which a port that is taken leaves none behind."""
+def bind(listening: Listening) -> tuple[socket.socket, socket.socket | None]:
+    """The sockets of gRPC and REST, of which a port that is taken leaves none behind.
+
+    Raises:
+        ServeError: a port is in use or not allowed.
+    """
     ports = {_GRPC_OPTION: listening.grpc_port, _REST_OPTION: listening.rest_port}
     check_ports(listening.host, {option: port for option, port in ports.items() if port is not None})
     grpc = listen(listening.host, listening.grpc_port, option=_GRPC_OPTION)
@@ -136,13 +140,18 @@ def _listen(listening: Listening) -> tuple[socket.socket, socket.socket | None]:
 
 
 @contextlib.contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second one ends the process at once, whatever is under way."""
+def stop_signals(*, at_once: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; a second one ends the process at once, whatever is under way.
+
+    Args:
+        at_once: done first, when the second one comes.
+    """
     stop = threading.Event()
 
     def ask_to_stop(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             os.write(_STDERR, b"A second signal: stopped at once, requests under way are lost.\n")
+            at_once()
             os._exit(_BY_SIGNAL + number)
         stop.set()
 

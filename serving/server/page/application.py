@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from roadworthy.serving.json_tensors import write_json
 from roadworthy.serving.server.access import may_ask
-from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.rest_app import CALL, Application, Receive, Scope, Send
+from roadworthy.serving.server.served import Served
 from roadworthy.serving.status import RequestError
 
 PAGE_PATH: Final = "/"
 MODELS_PATH: Final = "/roadworthy/models"
 
 
-def page_routes(manager: Manager) -> dict[str, Application]:
+def page_routes(served: Served) -> dict[str, Application]:
     """The page at `/`, and the list of models beside TF Serving's paths, which know no such list."""
     document, policy = page()
 
@@ -25,18 +25,18 @@ def page_routes(manager: Manager) -> dict[str, Application]:
         await _answer(send, document, b"text/html; charset=utf-8", (b"content-security-policy", policy))
 
     async def tell(scope: Scope, _receive: Receive, send: Send) -> None:
-        told = models(manager, lambda name: may_ask(scope[CALL], name))
+        told = models(served, lambda name: may_ask(scope[CALL], name))
         await _answer(send, write_json(told), b"application/json", (b"cache-control", b"no-store"))
 
     return {PAGE_PATH: show, MODELS_PATH: tell}
 
 
-def models(manager: Manager, is_allowed: Callable[[str], bool]) -> dict[str, Any]:
+def models(served: Served, is_allowed: Callable[[str], bool]) -> dict[str, Any]:
     """Every model allowed, with its versions, newest first, and the labels of its classes where its card tells them."""
     return {
         "models": [
-            {"name": name, "labels": _labels(manager, name), "versions": _versions(manager, name)}
-            for name in manager.models()
+            {"name": name, "labels": _labels(served, name), "versions": _versions(served, name)}
+            for name in served.models()
             if is_allowed(name)
         ]
     }
@@ -60,20 +60,20 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _labels(manager: Manager, name: str) -> list[str] | None:
+def _labels(served: Served, name: str) -> list[str] | None:
     try:
-        with manager.use(name) as (_, servable):
+        with served.use(name) as (_, servable):
             return None if servable.card is None else list(servable.card.labels)
     except RequestError:
         return None
 
 
-def _versions(manager: Manager, name: str) -> list[dict[str, str]]:
+def _versions(served: Served, name: str) -> list[dict[str, str]]:
     try:
         return [
             # As a text, as TF Serving's JSON has it: a script's numbers don't hold every int64.
             {"version": str(number), "state": state.value, "error": error or ""}
-            for number, state, error in manager.statuses(name)
+            for number, state, error in served.statuses(name)
         ]
     except RequestError:
         return []
