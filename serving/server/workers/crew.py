@@ -100,8 +100,10 @@ class Crew:
 
     async def tell(self, table: Table) -> None:
         """Tells every worker what it may tell of models and versions; returns when all of them know."""
-        self._table = table
-        await self._each(lambda worker: worker.call("table", table=table.plain()))
+        async with self._changing:
+            if table != self._table:
+                self._table = table
+                await self._each(lambda worker: worker.call("table", table=table.plain()))
 
     async def drain(self) -> None:
         """Has the workers say that they are about to stop; one that ends from now on stays away."""
@@ -140,7 +142,10 @@ class Crew:
             await worker.call("table", table=self._table.plain())
             if self._begun:
                 await worker.call("begin")
-            self.workers.append(worker)
+            if self._stopping:
+                worker.kill()
+            else:
+                self.workers.append(worker)
 
     async def _watch(self, worker: Worker) -> None:
         """Sees a worker end, and puts another in its place."""

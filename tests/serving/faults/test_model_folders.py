@@ -6,12 +6,11 @@ import time
 
 import pytest
 
+from contracts.server_process import COMMAND
 from roadworthy.serving.manifest import write_manifest
 from roadworthy.serving.server.manager import Loading, Manager
 from roadworthy.serving.server.model_config import ModelConfig
 from roadworthy.serving.server.version import State
-
-from .conftest import COMMAND
 
 # A load that failed is not tried again by the clock here.
 NEVER = Loading(poll_interval_s=0.01, retries=0, retry_interval_s=3600)

@@ -13,11 +13,10 @@ import pytest
 
 from contracts.mutations import Mutator
 from contracts.pictures import encode, pixels
+from contracts.server_process import start_process
 from contracts.wire import exchanged, grpc_bytes, grpc_statuses, http_statuses
 from roadworthy.serving import protos
 from roadworthy.serving.tensors import to_proto
-
-from .conftest import start_process
 
 COUNTS = [500, pytest.param(10_000, marks=pytest.mark.fuzz)]
 # Share of the requests that are changed below gRPC or HTTP/1.1, so that even their frames or their head are wrong.

@@ -9,12 +9,12 @@ import time
 import grpc
 import pytest
 
+from contracts.ports import free_port
+from contracts.server_process import COMMAND
 from roadworthy.serving import protos
 from roadworthy.serving.manifest import verify_manifest
 from roadworthy.serving.repository import publish
 from roadworthy.serving.server.manager import Manager
-
-from .conftest import COMMAND, free_port
 
 RELOAD = f"/{protos.MODEL_SERVICE}/HandleReloadConfigRequest"
 # Enough to still be copied when the kill comes.

@@ -219,7 +219,7 @@ async def _call(function):
 
 
 def test_all_that_comes_in_at_once_is_bounded(raw, server, monkeypatch, still_serves):
-    monkeypatch.setattr(server._transports._grpc._service._incoming, "_max_bytes", 1000)
+    monkeypatch.setattr(server._transports._incoming, "_max_bytes", 1000)
     raw.ask(body=framed(bytes(2000)))
     answer = next(event for event in raw.events(ngh2.StreamClosed) if isinstance(event, ngh2.ResponseReceived))
     assert dict(answer.headers)[b"grpc-status"] == b"8"
@@ -286,4 +286,4 @@ def test_after_all_that_nothing_is_left_behind(server, still_serves):
     while any(connection._exchanges for connection in server._transports._grpc._connections):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert server._transports._grpc._service._incoming._bytes == 0
+    assert server._transports._incoming._bytes == 0
