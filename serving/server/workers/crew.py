@@ -86,7 +86,8 @@ class Crew:
             try:
                 for some in (workers[:ahead], workers[ahead:]):
                     await _all_of([_loaded(worker, name, number, path) for worker in some])
-                await _all_of([worker.call("serve", name=name, number=number) for worker in workers])
+                # One that ends just now has its successor load it, with all that is held.
+                await self._each(lambda worker: worker.call("serve", name=name, number=number))
             except RoadworthyError:
                 await self._each(lambda worker: worker.call("unload", name=name, number=number))
                 raise
@@ -134,7 +135,7 @@ class Crew:
         watch = asyncio.get_running_loop().create_task(self._watch(worker))
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
-        await worker.call("hello")
+        await _greeted(worker)
         async with self._changing:
             for (name, number), path in self._held.items():
                 await worker.load(name, number, path)
@@ -202,6 +203,15 @@ class Crew:
 
     async def _count_of(self, worker: Worker) -> None:
         worker.counts = await worker.call("counts")
+
+
+async def _greeted(worker: Worker) -> None:
+    try:
+        await worker.call("hello")
+    except Gone as error:
+        raise ServeError(
+            f"Worker {worker.number} must stay until it is told to end. Received: its end as it started; see above."
+        ) from error
 
 
 async def _loaded(worker: Worker, name: str, number: int, path: Path) -> None:

@@ -37,12 +37,12 @@ class Worker:
         # How many clients it was handed, how many of these had come when it last told, and how many it then had.
         self._handed, self._told_taken, self._told_open = 0, 0, 0
         calls, its_calls = socket.socketpair()
-        self._clients, its_clients = socket.socketpair()
-        self._clients.setblocking(False)
-        ends = its_calls.fileno(), its_clients.fileno()
+        self._handing, its_handing = socket.socketpair()
+        self._handing.setblocking(False)
+        ends = its_calls.fileno(), its_handing.fileno()
         # -P: what lies in the working directory is none of its modules.
         command = [sys.executable, "-P", "-m", _PROCESS, str(number), *map(str, ends), *arguments]
-        with its_calls, its_clients:
+        with its_calls, its_handing:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter and the flags it was given
                 command, pass_fds=ends, stdin=subprocess.DEVNULL
             )
@@ -51,7 +51,7 @@ class Worker:
     async def run(self) -> None:
         """Returns once the process has ended."""
         await self._channel.run()
-        self._clients.close()
+        self._handing.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             # It closes its end when it is done; what then still goes on is of no use to anybody.
             await asyncio.to_thread(self._process.wait, _END_S)
@@ -82,7 +82,7 @@ class Worker:
     def hand(self, transport: bytes, client: socket.socket) -> bool:
         """Gives it a client; says whether it takes one now."""
         try:
-            socket.send_fds(self._clients, [transport], [client.fileno()])
+            socket.send_fds(self._handing, [transport], [client.fileno()])
         except OSError:
             return False
         self._handed += 1

@@ -27,15 +27,16 @@ def dense(say: Say) -> Result:
     """A small model behind every server."""
     from bench.serving import comparison, models
 
-    result = comparison.compare(models.dense(), say=say)
+    result = comparison.compare(models.dense(), ours=comparison.OURS_BY_PROCESSES, say=say)
     return result | {"claims": comparison.dense_claims(result["rows"])}
 
 
 def image(say: Say) -> Result:
     """EfficientNet-Lite0 behind every server."""
     from bench.serving import batching, comparison, models
+    from bench.serving.servers import OURS
 
-    result = comparison.compare(models.lite0(side=96), flags=batching.batching_flags(), say=say)
+    result = comparison.compare(models.lite0(side=96), ours={OURS: batching.batching_flags()}, say=say)
     return result | {"claims": comparison.image_claims(result["rows"])}
 
 

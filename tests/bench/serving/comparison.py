@@ -1,7 +1,8 @@
 """The same SavedModel behind our server and behind others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Final
 
 from bench.claims import Result, Say, at_least, at_most
 from bench.serving.models import Served
@@ -9,19 +10,29 @@ from bench.serving.peers import start_peers
 from bench.serving.servers import OURS, Running, start_ours
 from bench.serving.turns import BURST_S, CLIENTS, ROUNDS, Bursts, figures, in_turns, ratio
 
+# The others, by their own documentation, are two processes or more.
+OURS_BY_PROCESSES: Final = {OURS: ("--workers=2",), f"{OURS}, one process": ()}
 
-def compare(served: Served, *, flags: Sequence[str] = (), say: Say) -> Result:
-    """Rows of figures, a server and transport each; no claims yet."""
-    with all_running(served, flags=flags, say=say) as running:
+
+def compare(served: Served, *, ours: Mapping[str, Sequence[str]], say: Say) -> Result:
+    """Rows of figures, a server and transport each; no claims yet.
+
+    Args:
+        served: the model.
+        ours: flags of our server by what it is called; claims are of the first, `OURS`.
+        say: takes lines about the progress.
+    """
+    with all_running(served, ours=ours, say=say) as running:
         bursts = in_turns(running, say=say)
     return {"clients": CLIENTS, "rounds": ROUNDS, "burst_s": BURST_S, "rows": rows(bursts)}
 
 
 @contextmanager
-def all_running(served: Served, *, flags: Sequence[str], say: Say) -> Iterator[list[Running]]:
+def all_running(served: Served, *, ours: Mapping[str, Sequence[str]], say: Say) -> Iterator[list[Running]]:
     """Every server, seen to give the right answer, and paused."""
     with ExitStack() as stack:
-        running = [start_ours(served, flags=flags), *start_peers(served, say=say)]
+        running = [start_ours(served, flags=flags, name=name) for name, flags in ours.items()]
+        running += start_peers(served, say=say)
         for one in running:
             stack.enter_context(one.process)
         for one in running:
@@ -72,13 +83,17 @@ def _times(transport: str, best: Result, least: float) -> Result:
 
 
 def _quicker(transport: str, of: list[Result]) -> Result:
-    quickest = min((row for row in of if row["server"] != OURS), key=lambda row: row["p99_ms"])
+    quickest = min(_peers(of), key=lambda row: row["p99_ms"])
     claim = f"p99 over {transport}, as a share of the quickest peer's"
     return at_most(claim, _ours(of)["p99_ms"] / quickest["p99_ms"], 1, by=quickest["server"])
 
 
 def _best_peer(of: list[Result]) -> Result:
-    return max((row for row in of if row["server"] != OURS), key=lambda row: row["requests_per_s"])
+    return max(_peers(of), key=lambda row: row["requests_per_s"])
+
+
+def _peers(of: list[Result]) -> list[Result]:
+    return [row for row in of if not row["server"].startswith(OURS)]
 
 
 def _ours(of: list[Result]) -> Result:

@@ -12,6 +12,7 @@ from typing import Final
 import grpc
 
 from bench.claims import ROOT, Result, Say, at_least, at_most
+from bench.serving.comparison import OURS_BY_PROCESSES
 from bench.serving.models import versions
 from bench.serving.servers import Running, Target, start_ours
 from bench.serving.steady import OK, Outcome, asking, p99_ms, send_steadily
@@ -44,6 +45,17 @@ class History:
 
 def run(say: Say) -> Result:
     """Rows and claims."""
+    rows: list[Result] = []
+    claims: list[Result] = []
+    for server, flags in OURS_BY_PROCESSES.items():
+        say(server)
+        quiet, swapping, history = _measured(flags, say=say)
+        rows += _rows(server, quiet, swapping)
+        claims += _claims(server, quiet, swapping, history)
+    return {"swaps": SWAPS, "per_s": 2 * PER_S, "rows": rows, "claims": claims}
+
+
+def _measured(flags: Sequence[str], *, say: Say) -> tuple[list[Outcome], list[Outcome], History]:
     served, prepared = versions(SWAPS + 1)
     for folder in (_BASE, _ASIDE):
         shutil.rmtree(folder, ignore_errors=True)
@@ -52,28 +64,37 @@ def run(say: Say) -> Result:
     history = History()
     _place(1, history)
     served = served.at(_BASE)
-    running = start_ours(served, flags=_FLAGS)
+    running = start_ours(served, flags=[*_FLAGS, *flags])
     with running.process:
-        say(f"our server answers right after {running.wait(served):.1f} s")
+        say(f"answers right after {running.wait(served):.1f} s")
         history.served[1] = time.monotonic()
-        quiet, swapping = asyncio.run(in_rounds(running, history, say=say))
-    rows = [
-        {"load": load, "transport": transport, "requests": len(of), "p99_ms": p99_ms(of), "failures": failures(of)}
+        return *asyncio.run(in_rounds(running, history, say=say)), history
+
+
+def _rows(server: str, quiet: list[Outcome], swapping: list[Outcome]) -> list[Result]:
+    return [
+        {
+            "server": server,
+            "load": load,
+            "transport": transport,
+            "requests": len(of),
+            "p99_ms": p99_ms(of),
+            "failures": failures(of),
+        }
         for load, outcomes in (("quiet", quiet), ("swaps", swapping))
         for transport in ("REST", "gRPC")
         if (of := [outcome for outcome in outcomes if outcome.transport == transport])
     ]
-    return {
-        "swaps": SWAPS,
-        "per_s": 2 * PER_S,
-        "rows": rows,
-        "claims": [
-            at_least("version swaps under load", len(history.served) - 1, SWAPS),
-            at_most("requests that failed", sum(outcome.code != OK for outcome in quiet + swapping), 0),
-            at_most("answers of a wrong version", sum(is_wrong(one, history) for one in quiet + swapping), 0),
-            at_most("p99 during swaps, times the quiet p99", p99_ms(swapping) / p99_ms(quiet), 3),
-        ],
-    }
+
+
+def _claims(server: str, quiet: list[Outcome], swapping: list[Outcome], history: History) -> list[Result]:
+    outcomes = quiet + swapping
+    return [
+        at_least("version swaps under load", len(history.served) - 1, SWAPS, by=server),
+        at_most("requests that failed", sum(outcome.code != OK for outcome in outcomes), 0, by=server),
+        at_most("answers of a wrong version", sum(is_wrong(one, history) for one in outcomes), 0, by=server),
+        at_most("p99 during swaps, times the quiet p99", p99_ms(swapping) / p99_ms(quiet), 3, by=server),
+    ]
 
 
 async def in_rounds(running: Running, history: History, *, say: Say) -> tuple[list[Outcome], list[Outcome]]:

@@ -1,6 +1,8 @@
 import threading
 
-from roadworthy.serving.server.metrics import Metrics
+import orjson
+
+from roadworthy.serving.server.metrics import Counts, Metrics
 from roadworthy.serving.server.observe import Call
 
 
@@ -59,3 +61,27 @@ def test_no_request_is_lost_among_threads():
         thread.join()
 
     assert ':tensorflow:serving:request_count{model_name="m",status="OK"} 4000' in metrics.text()
+
+
+def test_what_several_processes_counted_adds_up():
+    counted = [Metrics(), Metrics()]
+    for number, metrics in enumerate(counted):
+        for _ in range(number + 1):
+            metrics.done(call(seconds=0.5))
+    counted[1].done(call(code="NOT_FOUND", model="other"))
+    total, one = Counts(), Metrics()
+    for metrics in counted:
+        total.add(Counts.of_plain(orjson.loads(orjson.dumps(metrics.plain()))))
+    for _ in range(3):
+        one.done(call(seconds=0.5))
+    one.done(call(code="NOT_FOUND", model="other"))
+    assert total.text() == one.text()
+
+
+def test_what_was_told_of_does_not_change_afterwards():
+    metrics = Metrics()
+    metrics.done(call())
+    told = metrics.plain()
+    text = Counts.of_plain(told).text()
+    metrics.done(call())
+    assert Counts.of_plain(told).text() == text
