@@ -47,8 +47,7 @@ class Doors:
             door.close()
 
     def _watch(self, door: socket.socket) -> None:
-        if door.fileno() >= 0:
-            asyncio.get_running_loop().add_reader(door, self._let_in, door)
+        asyncio.get_running_loop().add_reader(door, self._let_in, door)
 
     def _let_in(self, door: socket.socket) -> None:
         for _ in range(_AT_A_TIME):
@@ -57,11 +56,10 @@ class Doors:
             except BlockingIOError:
                 return
             except OSError:
-                self._pause(door)
+                self._wait(door)
                 return
             if not self._hand(client, self._doors[door]):
-                self._pause(door)
-                asyncio.get_running_loop().call_later(_RETRY_S, self._hand_later, client, self._doors[door])
+                self._wait(door, client)
                 return
 
     def _hand(self, client: socket.socket, transport: bytes) -> bool:
@@ -71,12 +69,17 @@ class Doors:
                 return True
         return False
 
-    def _hand_later(self, client: socket.socket, transport: bytes) -> None:
-        if not self._hand(client, transport):
-            asyncio.get_running_loop().call_later(_RETRY_S, self._hand_later, client, transport)
-
-    def _pause(self, door: socket.socket) -> None:
-        """Leaves clients in the door's queue for a moment, since nobody can take them."""
+    def _wait(self, door: socket.socket, client: socket.socket | None = None) -> None:
+        """Leaves clients in the queue for a moment, since nobody can take them, nor the one that came already."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(door)
-        loop.call_later(_RETRY_S, self._watch, door)
+        loop.call_later(_RETRY_S, self._go_on, door, client)
+
+    def _go_on(self, door: socket.socket, client: socket.socket | None) -> None:
+        if door.fileno() < 0:
+            if client is not None:
+                client.close()
+        elif client is not None and not self._hand(client, self._doors[door]):
+            self._wait(door, client)
+        else:
+            self._watch(door)

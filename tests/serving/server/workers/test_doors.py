@@ -52,7 +52,9 @@ def test_a_worker_that_takes_no_more_leaves_its_clients_to_others():
 
 def test_where_nobody_takes_a_client_it_waits_and_is_still_connected():
     worker = Worker(0)
-    (client, *_) = let_in([worker], count=5, meanwhile=lambda: setattr(worker, "room", 100))
-    transport, end = worker.came[0]
-    end.sendall(b"here")
-    assert (transport, client.recv(4)) == (b"r", b"here")
+    clients = let_in([worker], count=5, meanwhile=lambda: setattr(worker, "room", 100))
+    for _, end in worker.came:
+        end.sendall(b"here")
+    for client in clients:
+        client.settimeout(10)
+    assert [client.recv(4) for client in clients] == [b"here"] * 5
