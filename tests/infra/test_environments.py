@@ -1,14 +1,19 @@
 """What every environment holds once it is applied, and what it must not."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod")
+HOURS = 730  # a month
 SCHEDULE = "google_cloud_scheduler_job"
+# Accounts whose own roles only an owner changes.
+OWNERS_OWN = {"roadworthy-ci", "roadworthy-deployer"}
 PRIMITIVE = {"roles/owner", "roles/editor", "roles/viewer"}
 PUBLIC = {"allUsers", "allAuthenticatedUsers"}
 DEFAULT_ACCOUNTS = ("-compute@developer.gserviceaccount.com", "@appspot.gserviceaccount.com", "@cloudservices.")
@@ -68,6 +73,19 @@ def test_no_role_is_primitive(resources):
     assert not roles & PRIMITIVE
 
 
+def test_who_gives_roles_can_give_what_others_have_and_no_more(resources):
+    granted = of(resources, "google_project_iam_member")
+    (giver,) = [one for one in granted if one["role"] == "roles/resourcemanager.projectIamAdmin"]
+    may_give = set(re.findall(r"'(roles/[^']+)'", giver["condition"][0]["expression"]))
+    owners_own = {
+        account["member"] for account in of(resources, "google_service_account") if account["account_id"] in OWNERS_OWN
+    }
+
+    assert "hasOnly" in giver["condition"][0]["expression"]
+    assert may_give >= {one["role"] for one in granted if one["member"] not in owners_own}
+    assert not [role for role in may_give if role.endswith((".admin", "Admin"))]
+
+
 def test_no_account_is_a_default_one(resources):
     accounts = {account["email"] for account in of(resources, "google_service_account")}
     pools = of(resources, "google_container_node_pool") + of(resources, "google_container_cluster")
@@ -103,6 +121,28 @@ def test_what_holds_data_is_protected_where_people_depend_on_it(environments, na
     assert {not bucket["force_destroy"] for bucket in of(environments[name], "google_storage_bucket")} == {protected}
     assert {cluster["deletion_protection"] for cluster in of(environments[name], "google_container_cluster")} <= {True}
     assert (name == "dev") == (of(environments[name], "google_container_cluster") == [])
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_what_costs_money_unused_is_what_the_table_of_costs_counts(environments, name):
+    made = environments[name]
+    pools = of(made, "google_container_node_pool")
+    counted = {
+        "kms-key": len(of(made, "google_kms_crypto_key")),
+        "psc": HOURS * len(of(made, "google_compute_global_forwarding_rule")),
+        "dns-zone": len(of(made, "google_dns_managed_zone")),
+        "alert": sum(len(policy["conditions"]) for policy in of(made, "google_monitoring_alert_policy")),
+        "gke": HOURS * len(of(made, "google_container_cluster")),
+    }
+    for pool in pools:
+        machine = pool["node_config"][0]["machine_type"]
+        counted[machine] = HOURS * pool["autoscaling"][0]["total_min_node_count"]
+    counted["nat"] = sum(HOURS * pool["autoscaling"][0]["total_min_node_count"] for pool in pools)
+    costs = yaml.safe_load((ROOT / "infra/costs.yaml").read_text())["environments"][name]
+
+    assert {item["price"]: item["quantity"] for item in costs["idle"]} == {
+        price: quantity for price, quantity in counted.items() if quantity
+    }
 
 
 def test_all_is_named_for_its_own_environment(environments):

@@ -79,6 +79,13 @@ resource "google_monitoring_alert_policy" "logs" {
   }
 }
 
+# A budget answers with the project's number: with its id, no plan would ever come to rest.
+data "google_project" "this" {
+  count = var.budget == null ? 0 : 1
+
+  project_id = var.project
+}
+
 resource "google_billing_budget" "this" {
   count = var.budget == null ? 0 : 1
 
@@ -86,7 +93,7 @@ resource "google_billing_budget" "this" {
   display_name    = var.name
 
   budget_filter {
-    projects = ["projects/${var.project}"]
+    projects = ["projects/${data.google_project.this[0].number}"]
   }
 
   amount {
