@@ -58,6 +58,36 @@ def test_no_bucket_is_public(resources):
     assert all(bucket["uniform_bucket_level_access"] for bucket in buckets)
 
 
+def test_every_object_is_encrypted_versioned_kept_for_a_while_and_one_day_cleaned_up(resources):
+    keys = {key["id"] for key in of(resources, "google_kms_crypto_key")}
+    for bucket in of(resources, "google_storage_bucket"):
+        assert bucket["encryption"][0]["default_kms_key_name"] in keys
+        assert bucket["versioning"] == [{"enabled": True}]
+        days = bucket["soft_delete_policy"][0]["retention_duration_seconds"] / 86400
+        assert days == (30 if bucket["name"].endswith("-models") else 7)
+        assert {rule["action"][0]["type"] for rule in bucket["lifecycle_rule"]} >= {
+            "Delete",
+            "AbortIncompleteMultipartUpload",
+        }
+
+
+def test_the_manifests_let_in_and_out_what_the_network_has(environments):
+    policy = (ROOT / "infra/kubernetes/base/serving/network-policy.yaml").read_text()
+    for name in ("staging", "prod"):
+        (proxies,) = [
+            one
+            for one in of(environments[name], "google_compute_subnetwork")
+            if one["purpose"] == "REGIONAL_MANAGED_PROXY"
+        ]
+        (apis,) = [
+            one
+            for one in of(environments[name], "google_compute_global_address")
+            if one["purpose"] == "PRIVATE_SERVICE_CONNECT"
+        ]
+        assert f"cidr: {proxies['ip_cidr_range']}" in policy
+        assert f"cidr: {apis['address']}/32" in policy
+
+
 def test_nobody_is_everybody(resources):
     granted = [each for each in resources if "_iam_" in each["type"]]
     members = {member for each in granted for member in each["values"].get("members") or [each["values"].get("member")]}

@@ -28,8 +28,8 @@ resource "google_logging_metric" "pipeline_failures" {
 resource "google_logging_metric" "refused_versions" {
   project     = var.project
   name        = "${var.name}/refused_versions"
-  description = "Versions of a model that a server could not load; the one before goes on answering."
-  filter      = "resource.type=\"k8s_container\" AND resource.labels.namespace_name=\"models\" AND severity>=ERROR AND textPayload:\"can't be loaded\""
+  description = "Versions of a model that our server or TF Serving could not load; the one before goes on answering."
+  filter      = "resource.type=\"k8s_container\" AND resource.labels.namespace_name=\"models\" AND severity>=ERROR AND (textPayload:\"can't be loaded\" OR textPayload=~\"Loading servable: .* failed\")"
 
   metric_descriptor {
     metric_kind = "DELTA"
