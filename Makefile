@@ -24,15 +24,15 @@ infra-check: setup ## Terraform, policies, drift of what is generated: every scr
 	@infra/check.sh
 
 tf-plan: ## What an apply would change in an environment; needs credentials. ENV=dev, staging or prod.
-	@infra/plan.sh $(ENV)
+	@infra/plan.sh "$(ENV)"
 
 tf-apply: ## Plans anew and applies that plan; needs credentials. ENV=dev, staging or prod.
-	@infra/apply.sh $(ENV)
+	@infra/apply.sh "$(ENV)"
 
 images: ## Builds the container images with Docker. IMAGES=server-litert for some of them.
 	@infra/docker/images.sh build $(IMAGES)
 
-images-check: setup ## Follows Dockerfiles in roots of Debian 13 and asks what they installed; root only. TARGETS="litert full pipeline"
+images-check: setup ## Follows Dockerfiles in roots of Debian 13 and asks what they installed; root only. TARGETS="litert full pipeline pipeline-gpu"
 	@[ "$$(id -u)" = 0 ] || { echo "images-check: must be run as root, who alone makes roots of Debian. Received: $$(id -un)." >&2; exit 2; }
 	@command -v debootstrap >/dev/null || apt-get install -qq -y debootstrap >/dev/null
 	$(PYTHON_BIN)/pytest -m images tests/infra/test_images.py tests/infra/test_compose.py

@@ -4,7 +4,8 @@
 #   images.sh list             their names
 #   images.sh build [NAME…]    into the local Docker, all of them or these
 #   images.sh pin              asks the registries for the digests of images.env's tags and writes TAG@DIGEST there
-#   images.sh push [NAME…]     builds for $REGISTRY with bill of materials and provenance; digests go to build/images/
+#   images.sh push [NAME…]     builds for $REGISTRY with bill of materials and provenance; digests go to build/images/.
+#                              Has gcloud sign Docker in to Artifact Registry, which stays in Docker's own config
 #   images.sh sign [NAME…]     signs what was pushed with cosign, without a key (Sigstore's certificate for the workload)
 #
 # REGISTRY and VERSION come from the environment; DRY_RUN=1 prints the commands in place of running them.
@@ -61,8 +62,15 @@ build() {
   for name; do build_one "$name" --load; done
 }
 
+# Artifact Registry takes gcloud's word for who pushes; without gcloud, as in Cloud Build, Docker must be signed in already.
+sign_in() {
+  [[ $REGISTRY != *-docker.pkg.dev/* ]] || ! command -v gcloud >/dev/null ||
+    run gcloud auth configure-docker --quiet "${REGISTRY%%/*}"
+}
+
 push() {
   need "docker buildx" "Pushing images"
+  sign_in
   mkdir -p build/images
   for name; do
     build_one "$name" --push --sbom=true --provenance=mode=max --metadata-file "build/images/$name.json"

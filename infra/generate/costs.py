@@ -20,22 +20,24 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def table(costs: dict[str, Any]) -> str:
-    """A row an item, with sums of what an environment costs unused and used."""
-    rows = ["| | quantity a month | price, $ | $ a month |", "|---|--:|--:|--:|"]
+    """A row an item with where its price was read, and sums of what an environment costs unused and used."""
+    rows = ["| | quantity a month | price, $ | read in | $ a month |", "|---|--:|--:|:-:|--:|"]
+    numbers = {name: number for number, name in enumerate(costs["sources"], 1)}
     for name, environment in costs["environments"].items():
-        idle = [_row(item, costs["prices"]) for item in environment["idle"]]
-        used = [_row(item, costs["prices"]) for item in environment["used"]]
+        idle = [_row(item, costs["prices"], numbers) for item in environment["idle"]]
+        used = [_row(item, costs["prices"], numbers) for item in environment["used"]]
         standing, all_in = (sum(cost for _, cost in rows) for rows in (idle, idle + used))
-        rows += [f"| **{name}, unused** | | | **{standing:,.0f}** |", *(row for row, _ in idle)]
-        rows += [f"| **{name}, with {environment['assumed']}** | | | **{all_in:,.0f}** |", *(row for row, _ in used)]
-    said = f"Prices: {costs['source']}; {costs['as_of']}."
-    return "\n".join([said, "", *rows]) + "\n"
+        rows += [f"| **{name}, unused** | | | | **{standing:,.0f}** |", *(row for row, _ in idle)]
+        rows += [f"| **{name}, with {environment['assumed']}** | | | | **{all_in:,.0f}** |", *(row for row, _ in used)]
+    read = [f"{number}. {costs['sources'][name]}." for name, number in numbers.items()]
+    return "\n".join([*rows, "", f"Where prices were read, on {costs['as_of']}:", "", *read]) + "\n"
 
 
-def _row(item: dict[str, Any], prices: dict[str, Any]) -> tuple[str, float]:
+def _row(item: dict[str, Any], prices: dict[str, Any], numbers: dict[str, int]) -> tuple[str, float]:
     price = prices[item["price"]]
     cost = item["quantity"] * price["usd"]
-    return f"| {item['what']} | {item['quantity']:,} | {price['usd']:g} per {price['unit']} | {cost:,.2f} |", cost
+    shown = f"{price['usd']:g} per {price['unit']} | {numbers[price['source']]}"
+    return f"| {item['what']} | {item['quantity']:,} | {shown} | {cost:,.2f} |", cost
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ stop() {
 overlays=infra/kubernetes/overlays
 command=${1:-} overlay=${2:-}
 [[ $command =~ ^(render|apply)$ ]] || stop "The first word must be render or apply. Received: ${command:-nothing}."
-[ -n "$overlay" ] && [ -f "$overlays/$overlay/kustomization.yaml" ] ||
+ls "$overlays" | grep -qxF -- "$overlay" ||
   stop "OVERLAY must be one of: $(ls "$overlays" | xargs). Received: ${overlay:-none}." "Try: make manifests OVERLAY=cpu"
 kubectl=$(command -v kubectl || echo .cache/check/bin/kubectl)
 [ -x "$kubectl" ] || stop "kubectl must be on PATH. Received: none." "infra/check/tools.sh brings one into .cache/check"

@@ -20,10 +20,10 @@ def tools():
 def check_terraform():
     """infra-check's Terraform part on a folder; returns what it said and its exit code."""
 
-    def check(folder):
+    def check(folder, provider="local"):
         done = subprocess.run(
             [ROOT / "infra/check/terraform.sh", folder],
-            env={**os.environ, "ROADWORTHY_PROVIDER": "local"},
+            env={**os.environ, "ROADWORTHY_PROVIDER": provider},
             capture_output=True,
             text=True,
             check=False,

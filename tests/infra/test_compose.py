@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlencode
 
+import grpc
 import httpx
 import pytest
 import yaml
@@ -23,6 +24,7 @@ from roadworthy.serving.server.run import ModelServer
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "infra/compose"
+MONITORING = ROOT / "infra/modules/monitoring"
 SERVICES = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
 DASHBOARD = json.loads((COMPOSE / "grafana/serving.json").read_text())
 # What Grafana puts there before it asks.
@@ -74,6 +76,21 @@ def test_every_query_asks_for_what_the_server_exports(server):
         assert names <= exported, place
         grouped = {word.strip() for words in re.findall(r"by \(([^)]*)\)", query) for word in words.split(",")}
         assert grouped <= labels, place
+
+
+def test_what_terraform_alerts_on_is_what_the_server_exports(server):
+    text = httpx.get(f"http://127.0.0.1:{server.rest_port}{PROMETHEUS_PATH}", trust_env=False).text
+    kinds = dict(re.findall(r"^# TYPE (:[\w:]+) (\w+)$", text, re.MULTILINE))
+    objectives = (MONITORING / "objectives.tf").read_text()
+    asked = dict(re.findall(r"prometheus\.googleapis\.com/(:[\w:]+)/(\w+)", objectives))
+
+    assert len(asked) == 2
+    assert {name: kinds.get(name) for name in asked} == asked
+    (requests,) = [name for name, kind in asked.items() if kind == "counter"]
+    labels = dict(re.findall(r'(\w+)="([^"]*)"', re.search(rf"^{requests}{{(.*)}}", text, re.MULTILINE)[1]))
+    assert set(re.findall(r"metric\.labels\.(model_name|status)", objectives)) <= labels.keys()
+    failures = re.search(r'labels\.status=monitoring\.regex\.full_match\(\\"([^\\]+)', objectives)[1].split("|")
+    assert {code.name for code in grpc.StatusCode} > set(failures) > {"INTERNAL", "UNAVAILABLE"}
 
 
 def test_every_service_has_a_read_only_root_no_rights_a_health_check_and_loopback_alone():
@@ -139,6 +156,19 @@ def test_a_real_prometheus_reads_the_server_and_answers_every_query(server, prom
     assert set(waiting) <= empty
     alerts = httpx.get(f"{prometheus}/api/v1/rules", trust_env=False).json()["data"]["groups"][0]["rules"]
     assert {rule["health"] for rule in alerts} == {"ok"}
+
+
+@pytest.mark.images
+def test_an_outage_is_seen_where_nothing_is_counted_any_more(prometheus):
+    asked = re.search(r'query += "(.*)"$', (MONITORING / "outage.tf").read_text(), re.MULTILINE)[1].replace("\\", "")
+    assert 'namespace="models"' in asked
+    deadline = time.monotonic() + 30
+    while answer(prometheus, asked.replace('namespace="models"', 'job="model-server"')):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+    (found,) = answer(prometheus, asked)  # here there is no such namespace
+    assert found["value"][1] == "0"
 
 
 def answer(address, query):

@@ -57,11 +57,12 @@ def test_an_image_that_was_pushed_goes_by_its_digest(checkout):
     assert images(file) == {f"registry.example/mine/server-litert@{DIGEST}"}
 
 
-def test_an_overlay_that_is_none_is_refused(checkout):
-    code, said, file = render(checkout, "tpu")
+@pytest.mark.parametrize("overlay", ["tpu", "../base/roadworthy", "canary/candidate"])
+def test_an_overlay_that_is_none_is_refused(checkout, overlay):
+    code, said, file = render(checkout, overlay)
 
     assert (code, file.exists()) == (2, False)
-    assert "OVERLAY must be one of: canary cpu gpu tf-serving. Received: tpu." in said
+    assert f"OVERLAY must be one of: canary cpu gpu tf-serving. Received: {overlay}." in said
 
 
 def test_every_image_has_its_build(tmp_path):
@@ -76,6 +77,22 @@ def test_every_image_has_its_build(tmp_path):
     named = {image.split("/")[-1].split(":")[0] for overlay in OVERLAYS for image in images_of(overlay)}
     assert {f"registry.example/mine/{name}:v1" for name in named} <= set(tags)
     assert any("TF_SERVING_IMAGE=tensorflow/serving:2.19.1-gpu" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("registry", "signed_in"),
+    [("europe-west4-docker.pkg.dev/mine/roadworthy", ["europe-west4-docker.pkg.dev"]), ("registry.example/mine", [])],
+)
+def test_docker_is_signed_in_to_artifact_registry_before_a_push(tmp_path, registry, signed_in):
+    gcloud = tmp_path / "gcloud"
+    gcloud.write_text("#!/bin/sh\nexit 1\n")
+    gcloud.chmod(0o755)
+    environment = os.environ | {"DRY_RUN": "1", "REGISTRY": registry, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [ROOT / "infra/docker/images.sh", "push", "server"]
+    lines = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert [line.split()[-1] for line in lines if line.startswith("gcloud auth configure-docker")] == signed_in
+    assert "--push" in lines[-1]
 
 
 def images_of(overlay):

@@ -1,14 +1,19 @@
 """What every environment holds once it is applied, and what it must not."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod")
+HOURS = 730  # a month
 SCHEDULE = "google_cloud_scheduler_job"
+# Accounts whose own roles only an owner changes.
+OWNERS_OWN = {"roadworthy-ci", "roadworthy-deployer"}
 PRIMITIVE = {"roles/owner", "roles/editor", "roles/viewer"}
 PUBLIC = {"allUsers", "allAuthenticatedUsers"}
 DEFAULT_ACCOUNTS = ("-compute@developer.gserviceaccount.com", "@appspot.gserviceaccount.com", "@cloudservices.")
@@ -53,6 +58,36 @@ def test_no_bucket_is_public(resources):
     assert all(bucket["uniform_bucket_level_access"] for bucket in buckets)
 
 
+def test_every_object_is_encrypted_versioned_kept_for_a_while_and_one_day_cleaned_up(resources):
+    keys = {key["id"] for key in of(resources, "google_kms_crypto_key")}
+    for bucket in of(resources, "google_storage_bucket"):
+        assert bucket["encryption"][0]["default_kms_key_name"] in keys
+        assert bucket["versioning"] == [{"enabled": True}]
+        days = bucket["soft_delete_policy"][0]["retention_duration_seconds"] / 86400
+        assert days == (30 if bucket["name"].endswith("-models") else 7)
+        assert {rule["action"][0]["type"] for rule in bucket["lifecycle_rule"]} >= {
+            "Delete",
+            "AbortIncompleteMultipartUpload",
+        }
+
+
+def test_the_manifests_let_in_and_out_what_the_network_has(environments):
+    policy = (ROOT / "infra/kubernetes/base/serving/network-policy.yaml").read_text()
+    for name in ("staging", "prod"):
+        (proxies,) = [
+            one
+            for one in of(environments[name], "google_compute_subnetwork")
+            if one["purpose"] == "REGIONAL_MANAGED_PROXY"
+        ]
+        (apis,) = [
+            one
+            for one in of(environments[name], "google_compute_global_address")
+            if one["purpose"] == "PRIVATE_SERVICE_CONNECT"
+        ]
+        assert f"cidr: {proxies['ip_cidr_range']}" in policy
+        assert f"cidr: {apis['address']}/32" in policy
+
+
 def test_nobody_is_everybody(resources):
     granted = [each for each in resources if "_iam_" in each["type"]]
     members = {member for each in granted for member in each["values"].get("members") or [each["values"].get("member")]}
@@ -66,6 +101,19 @@ def test_no_role_is_primitive(resources):
 
     assert len(roles) > 15
     assert not roles & PRIMITIVE
+
+
+def test_who_gives_roles_can_give_what_others_have_and_no_more(resources):
+    granted = of(resources, "google_project_iam_member")
+    (giver,) = [one for one in granted if one["role"] == "roles/resourcemanager.projectIamAdmin"]
+    may_give = set(re.findall(r"'(roles/[^']+)'", giver["condition"][0]["expression"]))
+    owners_own = {
+        account["member"] for account in of(resources, "google_service_account") if account["account_id"] in OWNERS_OWN
+    }
+
+    assert "hasOnly" in giver["condition"][0]["expression"]
+    assert may_give >= {one["role"] for one in granted if one["member"] not in owners_own}
+    assert not [role for role in may_give if role.endswith((".admin", "Admin"))]
 
 
 def test_no_account_is_a_default_one(resources):
@@ -103,6 +151,28 @@ def test_what_holds_data_is_protected_where_people_depend_on_it(environments, na
     assert {not bucket["force_destroy"] for bucket in of(environments[name], "google_storage_bucket")} == {protected}
     assert {cluster["deletion_protection"] for cluster in of(environments[name], "google_container_cluster")} <= {True}
     assert (name == "dev") == (of(environments[name], "google_container_cluster") == [])
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_what_costs_money_unused_is_what_the_table_of_costs_counts(environments, name):
+    made = environments[name]
+    pools = of(made, "google_container_node_pool")
+    counted = {
+        "kms-key": len(of(made, "google_kms_crypto_key")),
+        "psc": HOURS * len(of(made, "google_compute_global_forwarding_rule")),
+        "dns-zone": len(of(made, "google_dns_managed_zone")),
+        "alert": sum(len(policy["conditions"]) for policy in of(made, "google_monitoring_alert_policy")),
+        "gke": HOURS * len(of(made, "google_container_cluster")),
+    }
+    for pool in pools:
+        machine = pool["node_config"][0]["machine_type"]
+        counted[machine] = HOURS * pool["autoscaling"][0]["total_min_node_count"]
+    counted["nat"] = sum(HOURS * pool["autoscaling"][0]["total_min_node_count"] for pool in pools)
+    costs = yaml.safe_load((ROOT / "infra/costs.yaml").read_text())["environments"][name]
+
+    assert {item["price"]: item["quantity"] for item in costs["idle"]} == {
+        price: quantity for price, quantity in counted.items() if quantity
+    }
 
 
 def test_all_is_named_for_its_own_environment(environments):

@@ -49,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     roots = find(given.folder)
     if not roots:
         return _stop(f"{given.folder} must hold a folder with a versions.tf. Received: none.")
-    results = [_format(given.folder), *check(given.folder, roots, cache=given.cache.resolve(), jobs=given.jobs)]
+    try:
+        results = [_format(given.folder), *check(given.folder, roots, cache=given.cache.resolve(), jobs=given.jobs)]
+    except ValueError as error:
+        return _stop(str(error))
     faults = [each for each in results if each.fault]
     tests = sum(each.tests for each in results)
     print(f"terraform: {len(roots)} roots, {tests} tests, {len(faults)} with faults")

@@ -1,8 +1,6 @@
 """Where the provider comes from: the registry when it can be reached, else the local schema."""
 
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +9,9 @@ from typing import Final
 
 from terraform_check import schema
 from terraform_check.provider import ADDRESS, serving
+from terraform_check.registry import VARIABLE, choose
 from terraform_check.roots import used_types
 
-REGISTRY: Final = "https://registry.terraform.io/.well-known/terraform.json"
-_PATIENCE_S: Final = 3
 _MARKER: Final = """#!/bin/sh
 echo "This marks a version for terraform init; infra/check serves the schema itself." >&2
 exit 1
@@ -33,31 +30,27 @@ class Source:
 
 @contextmanager
 def source(folder: Path, cache: Path) -> Iterator[Source]:
-    """The provider for all of a folder. ROADWORTHY_PROVIDER=local or =registry decides; else the network does."""
-    asked = os.environ.get("ROADWORTHY_PROVIDER", "")
-    if asked == "registry" or (not asked and _reachable()):
-        yield _from_registry(cache)
+    """The provider for all of a folder. ROADWORTHY_PROVIDER=local or =registry decides; else the network does.
+
+    Raises:
+        ValueError: the variable has another value.
+    """
+    real, why = choose(os.environ.get(VARIABLE, ""))
+    if real:
+        yield _from_registry(cache, why)
         return
     known = schema.load(used_types(folder), cache=cache)
     with serving(known) as attach:
-        name = f"hashicorp/google {known['version']}: its schema, served here"
+        name = f"hashicorp/google {known['version']} by its schema, served here ({why})"
         mirror = {"TF_CLI_CONFIG_FILE": str(_mirror(known["version"], cache))}
         yield Source(name, False, mirror, mirror | attach)
 
 
-def _reachable() -> bool:
-    try:
-        with urllib.request.urlopen(REGISTRY, timeout=_PATIENCE_S):
-            return True
-    except (urllib.error.URLError, TimeoutError, OSError):
-        return False
-
-
-def _from_registry(cache: Path) -> Source:
+def _from_registry(cache: Path, why: str) -> Source:
     plugins = cache / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     shared = {"TF_PLUGIN_CACHE_DIR": str(plugins), "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1"}
-    return Source("hashicorp/google from the registry", True, shared, shared)
+    return Source(f"hashicorp/google itself, from the registry ({why})", True, shared, shared)
 
 
 def _mirror(version: str, cache: Path) -> Path:

@@ -1,3 +1,3 @@
 project = "roadworthy-prod"
-release = "0.1.0"
+release = "v0.1.0"
 emails  = { oncall = "oncall@example.com" }

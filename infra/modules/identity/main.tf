@@ -28,6 +28,20 @@ resource "google_project_iam_member" "roles" {
   member  = google_service_account.this[each.value.account].member
 }
 
+# Who gives roles gives these alone; without the condition it could make itself the project's owner.
+resource "google_project_iam_member" "grants" {
+  for_each = { for name, account in var.accounts : name => sort(account.grants) if length(account.grants) > 0 }
+
+  project = var.project
+  role    = "roles/resourcemanager.projectIamAdmin"
+  member  = google_service_account.this[each.key].member
+
+  condition {
+    title      = "The roles of ${var.prefix} alone"
+    expression = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['${join("', '", each.value)}'])"
+  }
+}
+
 resource "google_service_account_iam_member" "acts_as" {
   for_each = local.acts_as
 

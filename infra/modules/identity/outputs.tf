@@ -1,7 +1,7 @@
 output "emails" {
   description = "Addresses of the accounts by role, once they have their roles."
   value       = { for name, account in google_service_account.this : name => account.email }
-  depends_on  = [google_project_iam_member.roles, google_service_account_iam_member.acts_as]
+  depends_on  = [google_project_iam_member.roles, google_project_iam_member.grants, google_service_account_iam_member.acts_as]
 }
 
 output "members" {

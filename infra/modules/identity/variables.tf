@@ -15,12 +15,14 @@ variable "prefix" {
 
 variable "accounts" {
   description = <<-TEXT
-    Service accounts by role: what each does, its roles in the project, whom it may act as, and which Kubernetes
-    accounts (NAMESPACE/NAME) are it by Workload Identity. Access to buckets and images is given where those are made.
+    Service accounts by role: what each does, its roles in the project, which roles it may give and take there (those
+    and no others), whom it may act as, and which Kubernetes accounts (NAMESPACE/NAME) are it by Workload Identity.
+    Access to buckets and images is given where those are made.
   TEXT
   type = map(object({
     description = string
     roles       = optional(set(string), [])
+    grants      = optional(set(string), [])
     acts_as     = optional(set(string), [])
     workloads   = optional(set(string), [])
   }))
@@ -52,10 +54,14 @@ variable "accounts" {
       description = "Applies what was approved."
       roles = [
         "roles/aiplatform.admin", "roles/artifactregistry.admin", "roles/cloudkms.admin", "roles/cloudquotas.viewer",
-        "roles/cloudscheduler.admin", "roles/cloudsql.admin", "roles/compute.networkAdmin", "roles/compute.securityAdmin", "roles/container.admin",
+        "roles/cloudscheduler.admin", "roles/compute.networkAdmin", "roles/compute.securityAdmin", "roles/container.admin",
         "roles/dns.admin", "roles/iam.serviceAccountAdmin", "roles/iam.workloadIdentityPoolAdmin", "roles/logging.configWriter",
-        "roles/monitoring.admin", "roles/resourcemanager.projectIamAdmin", "roles/servicenetworking.networksAdmin", "roles/serviceusage.serviceUsageAdmin",
+        "roles/monitoring.admin", "roles/servicenetworking.networksAdmin", "roles/serviceusage.serviceUsageAdmin",
         "roles/storage.admin",
+      ]
+      grants = [
+        "roles/aiplatform.user", "roles/container.defaultNodeServiceAccount", "roles/dataflow.developer", "roles/dataflow.worker",
+        "roles/logging.logWriter", "roles/monitoring.metricWriter",
       ]
       acts_as = ["pipeline", "trainer", "serving"]
     }
@@ -63,9 +69,21 @@ variable "accounts" {
 
   validation {
     condition = alltrue(flatten([
-      for account in var.accounts : [for role in account.roles : !contains(["roles/owner", "roles/editor", "roles/viewer"], role)]
+      for account in var.accounts : [
+        for role in setunion(account.roles, account.grants) : !contains(["roles/owner", "roles/editor", "roles/viewer"], role)
+      ]
     ]))
-    error_message = "accounts.roles must not be roles/owner, roles/editor or roles/viewer: they open the whole project."
+    error_message = "accounts.roles and accounts.grants must not be roles/owner, roles/editor or roles/viewer: they open the whole project."
+  }
+
+  validation {
+    condition     = alltrue([for account in var.accounts : !contains(account.roles, "roles/resourcemanager.projectIamAdmin")])
+    error_message = "accounts.roles must not be roles/resourcemanager.projectIamAdmin, which could make itself owner: name what it may give as accounts.grants."
+  }
+
+  validation {
+    condition     = alltrue([for account in var.accounts : length(account.grants) <= 10])
+    error_message = "accounts.grants must be at most ten roles, which is what one condition of IAM takes."
   }
 
   validation {

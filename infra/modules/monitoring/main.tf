@@ -28,8 +28,8 @@ resource "google_logging_metric" "pipeline_failures" {
 resource "google_logging_metric" "refused_versions" {
   project     = var.project
   name        = "${var.name}/refused_versions"
-  description = "Versions of a model that a server could not load; the one before goes on answering."
-  filter      = "resource.type=\"k8s_container\" AND resource.labels.namespace_name=\"models\" AND severity>=ERROR AND textPayload:\"can't be loaded\""
+  description = "Versions of a model that our server or TF Serving could not load; the one before goes on answering."
+  filter      = "resource.type=\"k8s_container\" AND resource.labels.namespace_name=\"models\" AND severity>=ERROR AND (textPayload:\"can't be loaded\" OR textPayload=~\"Loading servable: .* failed\")"
 
   metric_descriptor {
     metric_kind = "DELTA"
@@ -79,6 +79,13 @@ resource "google_monitoring_alert_policy" "logs" {
   }
 }
 
+# A budget answers with the project's number: with its id, no plan would ever come to rest.
+data "google_project" "this" {
+  count = var.budget == null ? 0 : 1
+
+  project_id = var.project
+}
+
 resource "google_billing_budget" "this" {
   count = var.budget == null ? 0 : 1
 
@@ -86,7 +93,7 @@ resource "google_billing_budget" "this" {
   display_name    = var.name
 
   budget_filter {
-    projects = ["projects/${var.project}"]
+    projects = ["projects/${data.google_project.this[0].number}"]
   }
 
   amount {

@@ -8,5 +8,6 @@ output "alerts" {
   value = sort(concat(
     [for policy in google_monitoring_alert_policy.burn : policy.display_name],
     [for policy in google_monitoring_alert_policy.logs : policy.display_name],
+    google_monitoring_alert_policy.outage[*].display_name,
   ))
 }

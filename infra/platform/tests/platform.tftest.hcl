@@ -7,7 +7,7 @@ mock_provider "google" {
 variables {
   project = "roadworthy-dev"
   region  = "europe-west4"
-  release = "0.1.0"
+  release = "v0.1.0"
   emails  = { oncall = "oncall@example.com" }
 }
 
@@ -24,7 +24,7 @@ run "without_a_cluster" {
   }
 
   assert {
-    condition     = output.cloud.pipeline_root == "gs://roadworthy-dev-pipeline/runs" && output.cloud.image == "europe-west4-docker.pkg.dev/roadworthy-dev/roadworthy/pipeline:0.1.0"
+    condition     = output.cloud.pipeline_root == "gs://roadworthy-dev-pipeline/runs" && output.cloud.image == "europe-west4-docker.pkg.dev/roadworthy-dev/roadworthy/pipeline:v0.1.0"
     error_message = "The config's section must name the bucket and the image."
   }
 

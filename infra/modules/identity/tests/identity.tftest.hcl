@@ -31,6 +31,20 @@ run "one_account_a_role" {
   }
 }
 
+run "the_deployer_makes_nobody_owner" {
+  command = plan
+
+  assert {
+    condition     = keys(google_project_iam_member.grants) == ["deployer"]
+    error_message = "Only the deployer gives roles."
+  }
+
+  assert {
+    condition     = startswith(one(google_project_iam_member.grants["deployer"].condition).expression, "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/aiplatform.user', ")
+    error_message = "It must give those roles alone that are named."
+  }
+}
+
 run "serving_reaches_no_vertex" {
   command = plan
 
@@ -95,6 +109,36 @@ run "no_primitive_role" {
 
   variables {
     accounts = { ci = { description = "CI.", roles = ["roles/editor"] } }
+  }
+
+  expect_failures = [var.accounts]
+}
+
+run "no_primitive_role_to_give" {
+  command = plan
+
+  variables {
+    accounts = { deployer = { description = "Deploys.", grants = ["roles/owner"] } }
+  }
+
+  expect_failures = [var.accounts]
+}
+
+run "no_right_to_give_every_role" {
+  command = plan
+
+  variables {
+    accounts = { deployer = { description = "Deploys.", roles = ["roles/resourcemanager.projectIamAdmin"] } }
+  }
+
+  expect_failures = [var.accounts]
+}
+
+run "no_more_roles_to_give_than_a_condition_takes" {
+  command = plan
+
+  variables {
+    accounts = { deployer = { description = "Deploys.", grants = [for number in range(11) : "roles/made.up${number}"] } }
   }
 
   expect_failures = [var.accounts]

@@ -1,4 +1,8 @@
-mock_provider "google" {}
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+}
 
 variables {
   project = "acme-vision-dev"
@@ -72,6 +76,29 @@ run "every_objective_has_three_alerts" {
     condition     = length(google_billing_budget.this[0].threshold_rules) == 4
     error_message = "The budget must be told of four times."
   }
+
+  assert {
+    condition     = one(google_billing_budget.this[0].budget_filter).projects == toset(["projects/123456789012"])
+    error_message = "The budget must name the project by its number."
+  }
+
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.outage[0].conditions[0].condition_prometheus_query_language[0].query, "or vector(0)")
+    error_message = "An outage must be told of also where nothing is counted any more."
+  }
+}
+
+run "an_endpoint_counts_its_own_outage" {
+  command = plan
+
+  variables {
+    models = { fashion = { endpoint = "4711" } }
+  }
+
+  assert {
+    condition     = length(google_monitoring_alert_policy.outage) == 0
+    error_message = "Without servers in a cluster there must be no alert of them."
+  }
 }
 
 run "without_models" {
@@ -103,6 +130,16 @@ run "nothing_is_always_right" {
 
   variables {
     models = { pets = { availability = 1 } }
+  }
+
+  expect_failures = [var.models]
+}
+
+run "an_outage_must_be_able_to_burn" {
+  command = plan
+
+  variables {
+    models = { pets = { latency = 0.9 } }
   }
 
   expect_failures = [var.models]
