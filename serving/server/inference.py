@@ -14,6 +14,7 @@ from roadworthy.serving.contract import EXAMPLES_SIGNATURE
 from roadworthy.serving.servables.base import Servable, Signature
 from roadworthy.serving.server.examples import rows_of
 from roadworthy.serving.server.observe import Call
+from roadworthy.serving.server.predict import run_timed
 from roadworthy.serving.server.served import Served
 from roadworthy.serving.status import RequestError
 from roadworthy.serving.tensors import dtype_of
@@ -35,7 +36,7 @@ def classify(served: Served, request: Any, call: Call) -> Any:
     """
     response = protos.ClassificationResponse()
     with served.use_spec(request.model_spec) as (version, servable):
-        result = _classified(servable, request.model_spec, rows_of(request.input))
+        result = _classified(servable, request.model_spec, rows_of(request.input), call)
     response.result.CopyFrom(result)
     _tell(response.model_spec, request.model_spec, version)
     _told(call, request, response, response.model_spec)
@@ -50,7 +51,7 @@ def regress(served: Served, request: Any, call: Call) -> Any:
     """
     response = protos.RegressionResponse()
     with served.use_spec(request.model_spec) as (version, servable):
-        result = _regressed(servable, request.model_spec, rows_of(request.input))
+        result = _regressed(servable, request.model_spec, rows_of(request.input), call)
     response.result.CopyFrom(result)
     _tell(response.model_spec, request.model_spec, version)
     _told(call, request, response, response.model_spec)
@@ -72,7 +73,7 @@ def multi_inference(served: Served, request: Any, call: Call) -> Any:
                 raise RequestError(f"Requested signature not found in model graph: {asked}")
             answered = response.results.add()
             kind = _KINDS[task.method_name]
-            getattr(answered, kind.field).CopyFrom(kind.run(servable, task.model_spec, rows))
+            getattr(answered, kind.field).CopyFrom(kind.run(servable, task.model_spec, rows, call))
             _tell(answered.model_spec, task.model_spec, version)
     _told(call, request, response, response.results[0].model_spec)
     return response
@@ -95,7 +96,7 @@ def _check_tasks(tasks: Sequence[Any]) -> None:
             raise RequestError(f"Unsupported signature method_name: {task.method_name}", code="UNIMPLEMENTED")
 
 
-def _classified(servable: Servable, spec: Any, rows: np.ndarray) -> Any:
+def _classified(servable: Servable, spec: Any, rows: np.ndarray, call: Call) -> Any:
     name, signature = _signature(servable, spec)
     if len(signature.outputs) not in _CLASS_OUTPUTS:
         raise RequestError(f"Expected one or two output Tensors, found {len(signature.outputs)}")
@@ -107,7 +108,7 @@ def _classified(servable: Servable, spec: Any, rows: np.ndarray) -> Any:
             f"Signature was: {sorted(signature.outputs)}",
             code="FAILED_PRECONDITION",
         )
-    answer = servable.predict(name, {_INPUTS: rows}, wanted)
+    answer = run_timed(servable, name, {_INPUTS: rows}, wanted, call)
     for output, array in answer.items():
         _check_matrix(output, array, len(rows))
     labels, scores = answer.get(_CLASSES), answer.get(_SCORES)
@@ -127,7 +128,7 @@ def _classified(servable: Servable, spec: Any, rows: np.ndarray) -> Any:
     return result
 
 
-def _regressed(servable: Servable, spec: Any, rows: np.ndarray) -> Any:
+def _regressed(servable: Servable, spec: Any, rows: np.ndarray, call: Call) -> Any:
     name, signature = _signature(servable, spec)
     if len(signature.outputs) != 1:
         raise RequestError("Expected one output Tensor.")
@@ -136,7 +137,7 @@ def _regressed(servable: Servable, spec: Any, rows: np.ndarray) -> Any:
         raise RequestError(
             f"No regression outputs found in SignatureDef: {sorted(signature.outputs)}", code="FAILED_PRECONDITION"
         )
-    values = servable.predict(name, {_INPUTS: rows}, [_VALUES])[_VALUES]
+    values = run_timed(servable, name, {_INPUTS: rows}, [_VALUES], call)[_VALUES]
     if values.shape[1:] not in ((), (1,)) or not values.ndim:
         raise RequestError(
             f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {_shape(values)}"
@@ -153,7 +154,7 @@ def _regressed(servable: Servable, spec: Any, rows: np.ndarray) -> Any:
 
 @dataclass(frozen=True)
 class _Kind:
-    run: Callable[[Servable, Any, np.ndarray], Any]
+    run: Callable[[Servable, Any, np.ndarray, Call], Any]
     field: str
 
 

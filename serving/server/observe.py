@@ -35,6 +35,7 @@ class Call:
         messages: request and answer of Classify, Regress and MultiInference.
         code: gRPC name of how it ended.
         seconds: from the head of the request to the answer, without its sending.
+        model_seconds: of those, in the model, what it waits for its batch or its interpreter included.
         request_bytes: length of the body, as it came.
         response_bytes: length of the answer.
         notes: whatever observers keep of this request, by a key of their own.
@@ -53,6 +54,7 @@ class Call:
     messages: tuple[Any, Any] | None = None
     code: str = "OK"
     seconds: float = 0.0
+    model_seconds: float = 0.0
     request_bytes: int = 0
     response_bytes: int = 0
     notes: dict[object, Any] = field(default_factory=dict)

@@ -34,6 +34,17 @@ def test_latencies_are_a_cumulative_histogram_of_microseconds():
     assert f":tensorflow:serving:request_latency_count{{{labels}}} 3" in lines
 
 
+def test_the_time_in_the_model_is_a_histogram_of_its_own_of_requests_that_it_answered():
+    metrics = Metrics()
+    metrics.done(call(seconds=0.02, model_seconds=15e-6))
+    metrics.done(call(code="INVALID_ARGUMENT"))
+
+    labels = 'model_name="m",API="Predict",runtime="TF1"'
+    assert f':tensorflow:serving:runtime_latency_bucket{{{labels},le="10.0"}} 0' in metrics.text()
+    assert f':tensorflow:serving:runtime_latency_bucket{{{labels},le="18.0"}} 1' in metrics.text()
+    assert f":tensorflow:serving:runtime_latency_count{{{labels}}} 1" in metrics.text()
+
+
 def test_looking_at_a_model_is_no_inference():
     metrics = Metrics()
     metrics.done(call(method="GetModelStatus"))
@@ -67,13 +78,13 @@ def test_what_several_processes_counted_adds_up():
     counted = [Metrics(), Metrics()]
     for number, metrics in enumerate(counted):
         for _ in range(number + 1):
-            metrics.done(call(seconds=0.5))
+            metrics.done(call(seconds=0.5, model_seconds=0.25))
     counted[1].done(call(code="NOT_FOUND", model="other"))
     total, one = Counts(), Metrics()
     for metrics in counted:
         total.add(Counts.of_plain(orjson.loads(orjson.dumps(metrics.plain()))))
     for _ in range(3):
-        one.done(call(seconds=0.5))
+        one.done(call(seconds=0.5, model_seconds=0.25))
     one.done(call(code="NOT_FOUND", model="other"))
     assert total.text() == one.text()
 
