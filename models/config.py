@@ -14,6 +14,12 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 def beside_config(path: Path, info: ValidationInfo) -> Path:
     """A path in a config is relative to the config's own folder, which its reader gives as context."""
+    scheme, *rest = path.parts or ("",)
+    if scheme.endswith(":"):
+        raise ValueError(
+            f"must be a path of this machine. Received: {scheme}//{'/'.join(rest)}. Buckets are named in the section "
+            "cloud: data, model_root and pipeline_root."
+        )
     base = (info.context or {}).get("base")
     return (base / path.expanduser()).resolve() if base else path
 

@@ -1,10 +1,15 @@
-"""Local servers that speak Google Cloud's protocols, for every test that asks for them."""
+"""Local servers that speak Google Cloud's protocols, for every test that asks for them; Hypothesis without a clock."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from contracts.certificates import Authority
+
+# How long an example takes says nothing where others have the machine meanwhile.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,7 @@ from typing import Final
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
+from roadworthy.components.pushers.claim import claim
 from roadworthy.components.pushers.pushed import Pushed
 from roadworthy.serving.contract import LITERT_FILE, SAVED_MODEL_FILE
 from roadworthy.serving.errors import DeployError, ServeError
@@ -26,8 +27,8 @@ _AFTER_THE_REST: Final = (SAVED_MODEL_FILE, LITERT_FILE)
 def publish_remote(version_dir: Path, *, model_root: str, name: str) -> Pushed:
     """Copies an exported model to MODEL_ROOT/<name>/<latest + 1>/ in a bucket.
 
-    Two pushes of one model at the same time are for the runner to prevent: a bucket has no lock that TensorFlow's file
-    system could take.
+    Of two pushes of one model at the same time each gets a version of its own on Cloud Storage (`claim`); on other file
+    systems that is for the runner to prevent.
 
     Args:
         version_dir: a SavedModel or LiteRT version folder of this machine.
@@ -64,9 +65,17 @@ def _publish(version_dir: Path, model_root: str, name: str) -> Pushed:
     if latest is not None and _read(f"{latest}/{MANIFEST_FILE}") == text:
         return Pushed(path=latest, version=int(os.path.basename(latest)), already=True)
     model_dir = f"{model_root.rstrip('/')}/{name}"
-    number = max(_numbers(model_dir), default=0) + 1
+    number = _next_number(model_dir)
     _upload(version_dir, f"{model_dir}/{number}", text)
     return Pushed(path=f"{model_dir}/{number}", version=number)
+
+
+def _next_number(model_dir: str) -> int:
+    """The first one after all versions that no other push has."""
+    number = max(_numbers(model_dir), default=0) + 1
+    while not claim(model_dir, number):
+        number += 1
+    return number
 
 
 def _upload(version_dir: Path, target: str, text: str) -> None:

@@ -20,12 +20,13 @@ def compile_(config: Path, platform: "PlatformName", out: Path) -> None:
     is asked, and no credentials are needed.
     """
     from roadworthy.pipeline.cli.console import quieten_tensorflow
+    from roadworthy.pipeline.compiled.file import check_file, write_spec
     from roadworthy.pipeline.config import load_config
 
     settings = load_config(config)
+    check_file(out)
     quieten_tensorflow()
     from roadworthy.pipeline.compiled.compile import compile_spec
-    from roadworthy.pipeline.compiled.file import write_spec
 
     spec, kubernetes = compile_spec(settings, platform)
     write_spec(out, spec, kubernetes)

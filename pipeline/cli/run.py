@@ -190,15 +190,15 @@ def _keep_failure(
 
 
 def _execute(settings: "RunConfig", terminal: TextIO, events: "list[NodeEvent]", runner: "Runner") -> "Outcome":
-    _fetch(settings, terminal)
-    print("loading TFX …", file=terminal)
-    from roadworthy.pipeline.runners.local import only_run
+    from roadworthy.pipeline.runners.only_run import only_run
 
     def told(event: "NodeEvent") -> None:
         events.append(event)
         _say(event, terminal)
 
     with only_run(settings.output):
+        _fetch(settings, terminal)
+        print("loading TFX …", file=terminal)
         result = runner(settings, told)
     from roadworthy.pipeline.outcome import read_outcome
 

@@ -39,9 +39,10 @@ def create(
     from roadworthy.pipeline.cli.cloud_run import tell_job
     from roadworthy.pipeline.cli.console import quieten_tensorflow
     from roadworthy.pipeline.config import load_config
+    from roadworthy.pipeline.cron import check_cron
     from roadworthy.pipeline.runners.cloud.open import job_of, open_platform
 
-    settings = load_config(config)
+    settings, cron = load_config(config), check_cron(cron, platform)
     quieten_tensorflow()
     if dry_run:
         tell_job(settings, platform, values=values, as_json=as_json)
@@ -74,10 +75,19 @@ def list_(config: Path, platform: PlatformName, as_json: bool) -> None:
 @_CONFIG
 @click.argument("schedule_id")
 @_ON
-def delete(config: Path, schedule_id: str, platform: PlatformName) -> None:
+@click.option("--dry-run", is_flag=True, help="Look whether it is there; change nothing.")
+def delete(config: Path, schedule_id: str, platform: PlatformName, dry_run: bool) -> None:
     """Start no more runs by a schedule; those under way go on."""
     from roadworthy.pipeline.config import load_config
     from roadworthy.pipeline.runners.cloud.open import open_platform
+    from roadworthy.serving.errors import DeployError
 
-    open_platform(load_config(config), platform).delete_schedule(schedule_id)
-    click.echo(f"{schedule_id} deleted.")
+    place = open_platform(load_config(config), platform)
+    if not dry_run:
+        place.delete_schedule(schedule_id)
+        click.echo(f"{schedule_id} deleted.")
+        return
+    found = next((one for one in place.schedules() if one.schedule_id == schedule_id), None)
+    if found is None:
+        raise DeployError(f"{schedule_id} must be a schedule of {config}. Received: none of that id on {platform}.")
+    click.echo(f"Would delete {found.schedule_id} {found.cron} {found.name}.")

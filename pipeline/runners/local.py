@@ -5,10 +5,8 @@ every node's state, stops at a node whose inputs could not be resolved, and retu
 """
 
 import datetime
-import fcntl
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,7 +19,6 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 
 from roadworthy.pipeline.beam_workers import beam_workers
-from roadworthy.serving.errors import ConfigError
 
 State = Literal["running", "done", "cached", "failed", "skipped"]
 _FAILED: Final = metadata_store_pb2.Execution.FAILED
@@ -54,24 +51,6 @@ class RunResult:
 
 class NodeFailed(Exception):
     """TFX could not resolve a node's inputs; what it logged is in the run's log."""
-
-
-@contextmanager
-def only_run(output: Path) -> Iterator[None]:
-    """Holds a run's output folder; a second run there would corrupt the metadata store.
-
-    Raises:
-        ConfigError: another run holds the folder.
-    """
-    output.mkdir(parents=True, exist_ok=True)
-    with (output / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"{output} must be used by one run at a time. Received: a second. Wait, or give it another `output`."
-            ) from error
-        yield
 
 
 def run_local(pipeline: tfx_pipeline.Pipeline, *, on_event: Callable[[NodeEvent], None]) -> RunResult:

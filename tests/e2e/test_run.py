@@ -161,7 +161,7 @@ def test_the_pushed_model_answers(home, second, transport):
     assert server.returncode == 0
 
 
-def test_a_second_run_at_the_same_time_is_refused(home, strict):
+def test_a_second_run_at_the_same_time_is_refused_before_anything_is_loaded(home, strict):
     import fcntl
 
     with (home / "run" / ".lock").open("w") as lock:
@@ -170,3 +170,4 @@ def test_a_second_run_at_the_same_time_is_refused(home, strict):
 
     assert done.returncode == 2
     assert "one run at a time" in done.stderr
+    assert "loading TFX" not in done.stdout

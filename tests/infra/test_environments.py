@@ -130,6 +130,10 @@ def test_no_account_is_a_default_one(resources):
     } <= accounts
 
 
+def test_default_accounts_lose_the_right_to_edit(resources):
+    assert [one["action"] for one in of(resources, "google_project_default_service_accounts")] == ["DEPRIVILEGE"]
+
+
 def test_there_are_no_keys_of_accounts(resources):
     assert not [
         each["address"]

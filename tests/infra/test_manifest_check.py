@@ -53,7 +53,8 @@ MISTAKES = {
         "select the pods of one",
     ),
     "a peer with our labels": (
-        "matchExpressions:\n        - key: k8s-app\n          operator: In\n          values:\n          - kube-dns",
+        "matchExpressions:\n        - key: k8s-app\n          operator: In\n"
+        "          values:\n          - kube-dns\n          - node-local-dns",
         "matchLabels:\n          k8s-app: kube-dns\n          roadworthy.dev/track: stable",
         "a peer must not be asked",
     ),

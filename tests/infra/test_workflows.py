@@ -1,5 +1,6 @@
 """Workflows call make, hold few rights, and pin what they use; mistakes in them are told."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -55,6 +56,17 @@ def test_no_workflow_holds_a_key():
 
     assert "secrets." not in text
     assert "credentials_json" not in text
+
+
+def test_a_release_goes_to_the_registry_of_every_environment():
+    released = json.loads(WORKFLOWS["release"]["jobs"]["images"]["with"]["environments"])
+    job = WORKFLOWS["images"]["jobs"]["images"]
+
+    assert sorted(released) == sorted(path.name for path in (ROOT / "infra/envs").iterdir())
+    assert (job["environment"], "inputs.environments" in job["strategy"]["matrix"]["env"]) == (
+        "images-${{ matrix.env }}",
+        True,
+    )
 
 
 def test_cloud_build_calls_make_with_targets_that_exist():

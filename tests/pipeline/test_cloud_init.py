@@ -165,7 +165,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rest=st.dictionaries(keys, values, max_size=4),
     place=st.integers(0, 4),

@@ -42,6 +42,14 @@ def test_a_minimal_config_gets_its_defaults_and_absolute_paths(tmp_path):
     assert [recipe.name for recipe in config.compress.recipes] == ["int8", "pruned-int8"]
 
 
+@pytest.mark.parametrize("key", ["data: {path", "push: {model_root"])
+def test_a_bucket_is_no_path_of_this_machine(tmp_path, key):
+    said = fault(tmp_path, MINIMAL.replace(f"{key}: ", f"{key}: gs://shop/"))
+
+    assert "must be a path of this machine. Received: gs://shop/" in said
+    assert "section cloud" in said
+
+
 def test_the_example_is_valid_and_conforms_to_the_schema():
     example = ROOT / "examples" / "fashion.yaml"
 

@@ -74,7 +74,7 @@ def test_a_jpeg_decodes_as_in_tensorflow_to_one_step(options, mode):
     assert np.abs(difference).max() <= 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rows=st.integers(1, 70),
     columns=st.integers(1, 70),
@@ -137,7 +137,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(read):
     assert time.perf_counter() - started < 0.5
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damaged_bytes_give_pixels_or_a_data_error(data):
     whole = bytearray(data.draw(st.sampled_from([PNGS["rgb"], PNGS["palette"], encode(pixels(1), "JPEG")])))

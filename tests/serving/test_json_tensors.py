@@ -31,7 +31,7 @@ def objects(values):
     return array
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(SENDABLE).flatmap(
         lambda dtype: npst.arrays(dtype.numpy, npst.array_shapes(min_dims=0, max_dims=3, max_side=4))
@@ -42,14 +42,14 @@ def test_numbers_come_back_from_json(array):
     np.testing.assert_array_equal(read_tensor(parse_json(text), spec(dtype=array.dtype.name)), array)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.binary(max_size=6), min_size=1, max_size=4), st.sampled_from(["x", "x_bytes"]))
 def test_strings_come_back_from_json(values, name):
     text = write_json(write_tensor(objects(values), name))
     assert read_tensor(parse_json(text), spec(dtype="string")).tolist() == values
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(npst.arrays(np.float32, npst.array_shapes(max_side=4), elements=st.floats(width=32)))
 def test_float32_is_written_in_the_digits_numpy_prints(array):
     assert repr(write_tensor(array, "x")) == repr(array.astype(str).astype(float).tolist())
@@ -58,7 +58,7 @@ def test_float32_is_written_in_the_digits_numpy_prints(array):
 leaves = st.integers(-(2**65), 2**65) | st.floats() | st.booleans() | st.just("a")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(leaves, min_size=1, max_size=3), st.sampled_from(["float16", "float32", "int8", "int64", "uint64"]))
 def test_rows_of_numbers_are_read_as_each_number_alone(values, dtype):
     def read(value):

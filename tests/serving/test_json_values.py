@@ -16,7 +16,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(json_values)
 def test_json_is_read_as_pythons_own_reader_reads_it(value):
     text = json.dumps(value)

@@ -32,7 +32,7 @@ def ours(proto):
     return TensorProto.FromString(proto.SerializeToString())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(numbers)
 def test_numbers_come_back_from_a_proto(array):
     back = from_proto(to_proto(array))
@@ -40,7 +40,7 @@ def test_numbers_come_back_from_a_proto(array):
     np.testing.assert_array_equal(back, array)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(numbers)
 def test_tensorflow_reads_what_we_write_and_we_read_what_it_writes(array):
     import tensorflow as tf
@@ -61,7 +61,7 @@ def test_many_floats_are_the_same_for_tensorflow(dtype, count):
     assert back.flags.writeable
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(texts)
 def test_strings_come_back_from_a_proto_and_from_tensorflow(values):
     import tensorflow as tf
@@ -71,7 +71,7 @@ def test_strings_come_back_from_a_proto_and_from_tensorflow(values):
     assert tf.make_ndarray(upstream(to_proto(array))).tolist() == values
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(NUMERIC), st.integers(0, 3), st.integers(0, 4), st.randoms(use_true_random=False))
 def test_typed_fields_repeat_their_last_value_as_in_tensorflow(dtype, given_values, more, random):
     import tensorflow as tf
@@ -139,7 +139,7 @@ def test_what_has_no_counterpart_is_refused(array):
         to_proto(array)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60))
 def test_any_bytes_that_parse_give_a_tensor_or_a_tensor_error(data):
     from google.protobuf.message import DecodeError

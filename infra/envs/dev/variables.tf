@@ -25,7 +25,7 @@ variable "github" {
     repository    = string
     repository_id = string
     environments = optional(map(set(string)), {
-      ci       = ["images", "plan-dev"]
+      ci       = ["images-dev", "plan-dev"]
       deployer = ["dev"]
       pipeline = ["dev", "retrain"]
     })

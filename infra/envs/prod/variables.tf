@@ -25,7 +25,7 @@ variable "github" {
     repository    = string
     repository_id = string
     environments = optional(map(set(string)), {
-      ci       = ["images", "plan-prod"]
+      ci       = ["images-prod", "plan-prod"]
       deployer = ["prod"]
       pipeline = ["prod", "retrain"]
     })

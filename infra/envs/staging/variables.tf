@@ -25,7 +25,7 @@ variable "github" {
     repository    = string
     repository_id = string
     environments = optional(map(set(string)), {
-      ci       = ["images", "plan-staging"]
+      ci       = ["images-staging", "plan-staging"]
       deployer = ["staging"]
       pipeline = ["staging", "retrain"]
     })

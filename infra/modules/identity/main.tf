@@ -11,6 +11,13 @@ locals {
   ]...)
 }
 
+# Google's own default accounts may edit the whole project, and whoever may act as one with them.
+resource "google_project_default_service_accounts" "this" {
+  project        = var.project
+  action         = "DEPRIVILEGE"
+  restore_policy = "NONE"
+}
+
 resource "google_service_account" "this" {
   for_each = var.accounts
 

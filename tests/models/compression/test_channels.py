@@ -108,7 +108,7 @@ def test_a_network_loses_what_is_removed_and_nothing_else(name):
     assert multiply_adds(narrowed) < 0.8 * work
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     widths=st.lists(st.integers(3, 9), min_size=2, max_size=4),
     joins=st.lists(st.sampled_from(["none", "add", "concatenate", "depthwise", "normalise"]), min_size=4, max_size=4),

@@ -76,7 +76,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
         Part(tmp_path / "absent" / "out.csv", Format("csv", is_classifier=True), question="q")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(names=st.lists(NAMES, unique=True))
 @pytest.mark.parametrize("kind", FORMATS)
 def test_any_name_reads_back(tmp_path_factory, kind, names):

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from contracts.lengths import picture
 from contracts.mean_colour import write_mean_colour
 from roadworthy.components.ingest.bucket import find_images, read_image
 from roadworthy.components.ingest.component import ImageFolderExampleGen
+from roadworthy.components.pushers import bucket
 from roadworthy.components.pushers.bucket import latest_version, publish_remote
 from roadworthy.pipeline.container.artifacts import on_this_machine
 from roadworthy.pipeline.container.execute import execute
@@ -109,6 +112,33 @@ def test_a_version_is_pushed_into_the_bucket_with_its_manifest_last(gcs, folder,
     assert latest_version(root, "colours") == pushed.path == f"{root}/colours/1"
     assert publish_remote(version, model_root=root, name="colours").already
     assert gcs.read(BUCKET, f"{folder}/served/colours/1/model.tflite") == (version / "model.tflite").read_bytes()
+
+
+def test_of_two_pushes_at_one_moment_each_gets_a_version_of_its_own(gcs, folder, tmp_path, monkeypatch):
+    root, both, claim = f"gs://{BUCKET}/{folder}/served", threading.Barrier(2), bucket.claim
+
+    def claim_together(model_dir: str, number: int) -> bool:
+        if number == 1:
+            both.wait(timeout=30)
+        return claim(model_dir, number)
+
+    def push(word: str):
+        version = write_mean_colour(tmp_path / word)
+        (version / "assets.extra").mkdir(exist_ok=True)
+        (version / "assets.extra" / word).write_text(word)
+        return publish_remote(version, model_root=root, name="colours")
+
+    monkeypatch.setattr(bucket, "claim", claim_together)
+    with ThreadPoolExecutor(2) as pool:
+        pushed = dict(zip("ab", pool.map(push, "ab"), strict=True))
+
+    assert sorted(one.version for one in pushed.values()) == [1, 2]
+    for word, one in pushed.items():
+        prefix = f"{folder}/served/colours/{one.version}/"
+        words = {other for other in "ab" if f"{prefix}assets.extra/{other}" in gcs.names(BUCKET, prefix)}
+        assert words == {word}
+        assert f'"assets.extra/{word}"' in gcs.read(BUCKET, f"{prefix}manifest.json").decode()
+    assert publish_remote(tmp_path / "b", model_root=root, name="colours").already is (pushed["b"].version == 2)
 
 
 def test_a_bucket_that_refuses_is_told_and_no_version_is_there(gcs, folder, tmp_path):

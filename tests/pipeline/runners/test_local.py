@@ -8,8 +8,8 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.types.channel import Channel
 from tfx.types.standard_artifacts import Model
 
-from roadworthy.pipeline.runners.local import NodeFailed, only_run, run_local
-from roadworthy.serving.errors import ConfigError, DataError
+from roadworthy.pipeline.runners.local import NodeFailed, run_local
+from roadworthy.serving.errors import DataError
 
 
 @component
@@ -102,11 +102,3 @@ def test_inputs_that_are_missing_stop_the_run(tmp_path):
         run_local(pipeline, on_event=events.append)
 
     assert [event.state for event in events] == ["running", "failed"]
-
-
-def test_a_folder_is_held_by_one_run_at_a_time(tmp_path):
-    with only_run(tmp_path / "out"), pytest.raises(ConfigError, match="one run at a time"), only_run(tmp_path / "out"):
-        pass
-
-    with only_run(tmp_path / "out"):
-        assert (tmp_path / "out").is_dir()

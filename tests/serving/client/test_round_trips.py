@@ -15,7 +15,7 @@ from roadworthy.serving.tensors import DTYPES
 
 NUMBERS = sorted(set(DTYPES) - {"string"})
 IN_JSON = sorted(name for name in NUMBERS if not name.startswith("complex"))
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -199,7 +199,7 @@ documents = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     path=st.sampled_from(["half:predict", "half:classify", "half:regress", "colour:predict"]),
     document=st.dictionaries(st.sampled_from(["instances", "inputs", "examples", "context"]), documents, max_size=2),
@@ -224,7 +224,7 @@ tensors = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tensor=tensors, signature=st.sampled_from(["serving_default", "classify_x_to_y", "regress_x_to_y"]))
 def test_any_tensor_is_answered_or_refused(predict, tensor, signature):
     asked = request(**tensor)

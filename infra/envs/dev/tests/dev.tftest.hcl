@@ -37,7 +37,7 @@ run "github_deploys_from_one_repository" {
   }
 
   assert {
-    condition     = toset(keys(output.platform.github.accounts)) == toset(["images", "plan-dev", "dev", "retrain"])
+    condition     = toset(keys(output.platform.github.accounts)) == toset(["images-dev", "plan-dev", "dev", "retrain"])
     error_message = "Each of the workflows' environments must have an account."
   }
 }

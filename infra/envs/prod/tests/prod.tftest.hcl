@@ -42,7 +42,7 @@ run "github_deploys_from_one_repository" {
   }
 
   assert {
-    condition     = toset(keys(output.platform.github.accounts)) == toset(["images", "plan-prod", "prod", "retrain"])
+    condition     = toset(keys(output.platform.github.accounts)) == toset(["images-prod", "plan-prod", "prod", "retrain"])
     error_message = "Each of the workflows' environments must have an account."
   }
 }

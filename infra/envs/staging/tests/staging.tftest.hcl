@@ -37,7 +37,7 @@ run "github_deploys_from_one_repository" {
   }
 
   assert {
-    condition     = toset(keys(output.platform.github.accounts)) == toset(["images", "plan-staging", "staging", "retrain"])
+    condition     = toset(keys(output.platform.github.accounts)) == toset(["images-staging", "plan-staging", "staging", "retrain"])
     error_message = "Each of the workflows' environments must have an account."
   }
 }

@@ -45,6 +45,15 @@ run "the_deployer_makes_nobody_owner" {
   }
 }
 
+run "a_default_account_edits_nothing" {
+  command = plan
+
+  assert {
+    condition     = google_project_default_service_accounts.this.action == "DEPRIVILEGE" && google_project_default_service_accounts.this.restore_policy == "NONE"
+    error_message = "Google's default accounts must lose Editor, and not get it back."
+  }
+}
+
 run "serving_reaches_no_vertex" {
   command = plan
 

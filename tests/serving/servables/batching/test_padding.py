@@ -23,7 +23,7 @@ def padded(tensor, shape):
     return filled
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data(), st.sampled_from([np.float32, np.int64, object]), st.integers(0, 2))
 def test_rows_are_padded_to_the_largest_of_each_dimension(data, dtype, dimensions):
     sizes = st.tuples(*[st.integers(1, 4)] * (dimensions + 1))
