@@ -79,7 +79,7 @@ bench-serving: setup ## Serving's claims on real servers: tables, and runs/bench
 bench-beam: setup ## What more processes bring to the data nodes: a table, and runs/bench-beam/bench.json. PARTS=… for some of it.
 	@PYTHONPATH=tests $(PYTHON_BIN)/python -m bench.beam $(PARTS)
 
-bench-bridge: setup ## The large networks of keras.applications over the bridge; the others are in make test.
+bench-bridge: setup ## The large networks of keras.applications over the bridge, and that each has the layers of a small one in make test.
 	$(PYTHON_BIN)/pytest -m large tests/models/bridge
 
 test-beam: setup ## Ingest, statistics and batch prediction on Beam's runners with worker processes, some of them killed.

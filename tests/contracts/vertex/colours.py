@@ -1,12 +1,18 @@
 """A model of a few hundred bytes on its way to the local Vertex AI: settings, version folders, images."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from contracts.mean_colour import CARD, write_mean_colour
 from contracts.pictures import encode, pixels
 from roadworthy.components.pushers.vertex_push import VertexPush
+from roadworthy.serving.rollout.actions import Target
+from roadworthy.serving.rollout.check import Checker
+from roadworthy.serving.rollout.digest import digest_label
+from roadworthy.serving.rollout.plan import Plan, deploying
 from roadworthy.serving.rollout.ramp import Ramp
+from roadworthy.serving.rollout.run import Rollout
 
 
 def push_settings() -> VertexPush:
@@ -40,3 +46,13 @@ def colour_images() -> list[bytes]:
         image[..., channel] = 255 - len(images)
         images.append(encode(image))
     return images
+
+
+def rollout(push: VertexPush, plan: Plan, images: Sequence[bytes], *, target: Target | None = None) -> Rollout:
+    """A plan on the way to be carried out."""
+    return Rollout(target or push.target(), plan, Checker(images, push.ramp))
+
+
+def deploy(push: VertexPush, folder: Path, images: Sequence[bytes]) -> None:
+    """Brings a version folder to all traffic."""
+    rollout(push, deploying(digest_label(folder), push.ramp), images, target=push.target(folder)).run()

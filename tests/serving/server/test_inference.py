@@ -71,35 +71,30 @@ def test_several_signatures_to_predict_answer_one_request(manager):
     assert answered.results[1].classification_result.classifications[1].classes[0].score == 4.0
 
 
-@pytest.mark.parametrize(
-    ("signature", "code", "message"),
-    [
-        ("cube", "INVALID_ARGUMENT", "Expected Tensor shape: [batch_size num_classes] but got [1,2,1]"),
-        ("double_scores", "INVALID_ARGUMENT", "Expected scores Tensor of DT_FLOAT. Got: DT_DOUBLE"),
-        ("nope", "INVALID_ARGUMENT", "No signature was found with the name: nope"),
-    ],
-)
-def test_what_can_not_classify_is_told_in_upstreams_words(manager, signature, code, message):
-    with pytest.raises(RequestError) as refused:
-        classify(manager, asked(protos.ClassificationRequest(), signature), Call("grpc", "Classify"))
-    assert (refused.value.code, str(refused.value)) == (code, message)
+CLASSIFY = (classify, protos.ClassificationRequest)
+REGRESS = (regress, protos.RegressionRequest)
 
 
 @pytest.mark.parametrize(
-    ("signature", "code", "message"),
+    ("method", "signature", "code", "message"),
     [
-        ("cube", "INVALID_ARGUMENT", "Expected one output Tensor."),
+        (CLASSIFY, "cube", "INVALID_ARGUMENT", "Expected Tensor shape: [batch_size num_classes] but got [1,2,1]"),
+        (CLASSIFY, "double_scores", "INVALID_ARGUMENT", "Expected scores Tensor of DT_FLOAT. Got: DT_DOUBLE"),
+        (CLASSIFY, "nope", "INVALID_ARGUMENT", "No signature was found with the name: nope"),
+        (REGRESS, "cube", "INVALID_ARGUMENT", "Expected one output Tensor."),
         (
+            REGRESS,
             "cubes",
             "INVALID_ARGUMENT",
             "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got [1,2,1]",
         ),
-        ("one", "INVALID_ARGUMENT", "Input batch size did not match output batch size: 2 vs. 1"),
-        ("doubles", "INVALID_ARGUMENT", "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
-        ("other", "FAILED_PRECONDITION", "No regression outputs found in SignatureDef: ['others']"),
+        (REGRESS, "one", "INVALID_ARGUMENT", "Input batch size did not match output batch size: 2 vs. 1"),
+        (REGRESS, "doubles", "INVALID_ARGUMENT", "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
+        (REGRESS, "other", "FAILED_PRECONDITION", "No regression outputs found in SignatureDef: ['others']"),
     ],
 )
-def test_what_can_not_regress_is_told_in_upstreams_words(manager, signature, code, message):
+def test_what_can_not_be_answered_is_told_in_upstreams_words(manager, method, signature, code, message):
+    infer, request = method
     with pytest.raises(RequestError) as refused:
-        regress(manager, asked(protos.RegressionRequest(), signature), Call("grpc", "Regress"))
+        infer(manager, asked(request(), signature), Call("grpc", infer.__name__))
     assert (refused.value.code, str(refused.value)) == (code, message)

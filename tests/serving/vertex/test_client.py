@@ -5,14 +5,11 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
+from contracts.vertex.colours import deploy
 from contracts.vertex.server import PARENT, Fault
 from roadworthy.pipeline.cli.main import cli
 from roadworthy.serving.client import Client, InvalidOption, InvalidRequest, NotFound, Overloaded
 from roadworthy.serving.client.retry import Retry
-from roadworthy.serving.rollout.check import Checker
-from roadworthy.serving.rollout.digest import digest_label
-from roadworthy.serving.rollout.plan import deploying
-from roadworthy.serving.rollout.run import Rollout
 from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.model_config import ModelConfig
@@ -24,8 +21,7 @@ from roadworthy.serving.vertex.place import place_of
 @pytest.fixture
 def endpoint(push, models, colours):
     """A client of an endpoint with one version."""
-    folder = models("first")
-    Rollout(push.target(folder), deploying(digest_label(folder), push.ramp), Checker(colours, push.ramp)).run()
+    deploy(push, models("first"), colours)
     return VertexClient(push.place, "colours", retry=Retry(attempts=2, first_s=0.001, longest_s=0.001))
 
 

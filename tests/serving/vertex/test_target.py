@@ -4,13 +4,12 @@ import itertools
 
 import pytest
 
+from contracts.vertex.colours import rollout
 from contracts.vertex.containers import Trouble
 from contracts.vertex.server import PARENT, Fault
 from roadworthy.serving.errors import DeployError
-from roadworthy.serving.rollout.check import Checker
 from roadworthy.serving.rollout.digest import digest_label
 from roadworthy.serving.rollout.plan import deploying, promoting, rolling_back, to_take_back
-from roadworthy.serving.rollout.run import Rollout
 from roadworthy.serving.rollout.state import CHALLENGER, CHAMPION, DIGEST, PREVIOUS, REFUSED
 
 ENDPOINT = f"{PARENT}/endpoints/colours"
@@ -43,10 +42,6 @@ class Mortal:
             return answered
 
         return call
-
-
-def rollout(push, plan, images, *, target=None):
-    return Rollout(target or push.target(), plan, Checker(images, push.ramp))
 
 
 def deploy(push, folder, images, *, dies_after=None, again=False):

@@ -3,18 +3,12 @@
 import pytest
 from google.cloud import aiplatform_v1 as v1
 
+from contracts.vertex.colours import deploy
 from roadworthy.serving.errors import DeployError
-from roadworthy.serving.rollout.check import Checker
 from roadworthy.serving.rollout.digest import digest_label
-from roadworthy.serving.rollout.plan import deploying
-from roadworthy.serving.rollout.run import Rollout
 from roadworthy.serving.vertex.settings import Container, Explanation, Machine, Private
 
 NETWORK = "projects/123/global/networks/inner"
-
-
-def deploy(push, folder, images):
-    Rollout(push.target(folder), deploying(digest_label(folder), push.ramp), Checker(images, push.ramp)).run()
 
 
 def sent(vertex, method):
