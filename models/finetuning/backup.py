@@ -74,28 +74,29 @@ class Backup:
     """The backup file of one training.
 
     Attributes:
-        notice: whether the process was told to end, so that the next backup is its last act.
+        notice: whether training was told to end, so that the next backup is its last act.
     """
 
-    def __init__(self, path: str | None, *, every_s: float, writes: bool = True) -> None:
+    def __init__(self, path: str | None, *, every_s: float, writes: bool = True, notice: Notice | None = None) -> None:
         """Names the file; nothing is read or written yet.
 
         Args:
             path: a local path or one that TensorFlow's file system knows; None: nothing is kept.
             every_s: seconds between backups within an epoch.
             writes: whether this is the process that writes; all read.
+            notice: of the end; None: of this process alone.
         """
         self._path = path
         self._every_s = every_s
         self._writes = writes and path is not None
         self._written = time.monotonic()
-        self.notice = Notice()
+        self.notice = notice or Notice()
 
     @property
     def is_due(self) -> bool:
         """Whether the last one is old enough, or there may be no later one."""
         is_old = self._writes and time.monotonic() - self._written >= self._every_s
-        return is_old or self.notice.is_given
+        return is_old or self.notice.counts
 
     def read(self) -> tuple[Progress, list[np.ndarray]] | None:
         """How far training had come, and the values of all its variables; None if there is no backup of use."""
@@ -115,7 +116,7 @@ class Backup:
         """Replaces the backup.
 
         Raises:
-            Stopped: the process was told to end, and has now kept what there is.
+            Stopped: training was told to end, and what there is was kept.
         """
         if self._writes and self._path is not None:
             self._replace(self._path, progress, variables)
@@ -127,9 +128,10 @@ class Backup:
         Raises:
             Stopped: it was.
         """
-        if self.notice.is_given:
+        if self.notice.counts:
+            by = "SIGTERM in one of the workers" if self.notice.is_shared else "SIGTERM"
             raise Stopped(
-                f"Training was told to end before it was through. Received: SIGTERM. What it had learned is in "
+                f"Training was told to end before it was through. Received: {by}. What it had learned is in "
                 f"{self._path}: the same command goes on there."
             )
 

@@ -71,8 +71,12 @@ class Devices(NamedTuple):
     def wait_for_all(self) -> None:
         """Returns once every worker has come here."""
         if self.several_workers:
-            ones = self.strategy.run(lambda: tf.ones(()))
-            self.strategy.reduce(tf.distribute.ReduceOp.SUM, ones, axis=None)
+            self.total(1.0)
+
+    def total(self, value: float) -> float:
+        """The sum of what every replica's worker brings here, once all of them have."""
+        brought = self.strategy.run(lambda own: own, args=(tf.constant(value),))
+        return float(self.strategy.reduce(tf.distribute.ReduceOp.SUM, brought, axis=None))
 
 
 @contextmanager

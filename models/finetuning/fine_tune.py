@@ -14,6 +14,7 @@ from roadworthy.models.export import export_saved_model, save_keras
 from roadworthy.models.finetuning.backup import NO_BACKUP, Backup, Progress, backup_path
 from roadworthy.models.finetuning.dataset import count_examples, image_batches, read_labels
 from roadworthy.models.finetuning.devices import Devices, find_devices, together
+from roadworthy.models.finetuning.notice import Notice
 from roadworthy.models.finetuning.phase import Phase, Splits
 from roadworthy.models.finetuning.placed import placed
 from roadworthy.serving.contract import ModelCard
@@ -64,7 +65,8 @@ def fine_tune(
         ConfigError: the backbone is unknown, or can't take images this small; or TF_CONFIG is not right.
         WeightsError: the backbone's weights are missing, damaged or not the pinned ones.
         WorkerLost: another worker is gone; the same call in all of them goes on where they were.
-        Stopped: SIGTERM came while it trained; a backup was written, and the same call goes on there.
+        Stopped: SIGTERM came while it trained, to any of the workers; a backup was written, and the same call in all of
+            them goes on there.
     """
     # First of all: workers can only join while TensorFlow has done nothing yet.
     devices = find_devices(run.train)
@@ -78,6 +80,8 @@ def fine_tune(
             history = train(
                 model, run.train, splits=splits, seed=run.seed, log_dir=log_dir, devices=devices, backup=backup
             )
+            if devices.several_workers:
+                backup.notice.hear(devices.total(float(backup.notice.is_given)))
             backup.stop_if_told()
         if devices.is_chief:
             size = run.model.image_size
@@ -139,7 +143,8 @@ def _backup(run: TrainingRun, splits: Splits, devices: Devices, *, folder: str |
     if folder is None:
         return NO_BACKUP
     path = backup_path(folder, run, devices, files=[*splits.train_files, *splits.val_files])
-    return Backup(path, every_s=run.train.backup_every_s, writes=devices.is_chief)
+    notice = Notice(is_shared=devices.several_workers)
+    return Backup(path, every_s=run.train.backup_every_s, writes=devices.is_chief, notice=notice)
 
 
 def _count(train_files: Sequence[str], val_files: Sequence[str]) -> Splits:

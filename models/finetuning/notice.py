@@ -8,14 +8,29 @@ from types import FrameType
 
 
 class Notice:
-    """Whether this process was told to end.
+    """Whether a training was told to end.
+
+    Workers that train together have to stop after the same step, or the others wait for the one that stopped. So where
+    it is shared, what a process was told counts only once all of them have heard of it.
 
     Attributes:
-        is_given: whether it was.
+        is_given: whether this process was told.
+        is_shared: whether other processes train as well.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_shared: bool = False) -> None:
         self.is_given = False
+        self.is_shared = is_shared
+        self._is_heard = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether training is to end now."""
+        return self._is_heard if self.is_shared else self.is_given
+
+    def hear(self, told: float) -> None:
+        """Takes how many workers were told, as all of them heard it after one step."""
+        self._is_heard = self._is_heard or told > 0
 
     @contextmanager
     def awaited(self) -> Iterator[None]:

@@ -70,14 +70,14 @@ class Phase:
             variables: values of all variables at the place where to begin; none: as they are.
 
         Raises:
-            Stopped: the process was told to end; the backup has what it was at.
+            Stopped: training was told to end; the backup has what it was at.
         """
         optimizer = self._optimizer()
         kept = [*self.model.variables, *optimizer.variables]
         if variables:
             for variable, value in zip(kept, variables, strict=True):
                 variable.assign(value)
-        replicas = Replicas(self.model, optimizer, self.devices, batch_size=self.batch_size)
+        replicas = Replicas(self.model, optimizer, self.devices, backup.notice, batch_size=self.batch_size)
         reports = Reports(self.log_dir, epochs=self.settings.epochs, steps=self.steps, speaks=self.devices.is_chief)
         validation = self._validation()
         while progress.epoch < self.settings.epochs and not self._is_final(progress):
@@ -166,9 +166,9 @@ class Phase:
 
 
 def _each(batches: Iterable[Any], progress: Progress, backup: Backup, kept: Sequence[keras.Variable]) -> Iterator[Any]:
-    """The batches, as long as nobody says that the process is to end."""
+    """The batches, as long as nobody says that training is to end."""
     for batch in batches:
-        if backup.notice.is_given:
+        if backup.notice.counts:
             backup.write(progress, kept)
         yield batch
 
