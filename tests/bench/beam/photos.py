@@ -11,23 +11,24 @@ from sklearn.datasets import load_sample_images
 
 SIDE: Final = 640
 QUALITY: Final = 90
-# Those after them are links to them: they cost as much to read, check and write, and nothing to make.
+# All are links to so many: they cost as much to read, check and write, and nothing to make.
 DISTINCT: Final = 1_000
 _CLASSES: Final = ("temple", "flower")
 
 
 def write_photos(root: Path, count: int) -> int:
     """Writes so many photos, half of each class, unless they are there already; gives their mean size in bytes."""
-    for name in _CLASSES:
-        (root / name).mkdir(parents=True, exist_ok=True)
-    distinct = range(min(count, DISTINCT))
-    missing = [number for number in distinct if not path_of(root, number).exists()]
+    made = root.parent / "distinct"
+    for folder in (made, root):
+        for name in _CLASSES:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    missing = [number for number in range(DISTINCT) if not path_of(made, number).exists()]
     with ProcessPoolExecutor() as pool:
-        list(pool.map(write_photo, [root] * len(missing), missing, chunksize=16))
-    for number in range(DISTINCT, count):
+        list(pool.map(write_photo, [made] * len(missing), missing, chunksize=16))
+    for number in range(count):
         if not path_of(root, number).exists():
-            os.link(path_of(root, number % DISTINCT), path_of(root, number))
-    return sum(path_of(root, number).stat().st_size for number in distinct) // len(distinct)
+            os.link(path_of(made, number % DISTINCT), path_of(root, number))
+    return sum(path_of(root, number).stat().st_size for number in range(count)) // count
 
 
 def path_of(root: Path, number: int) -> Path:
