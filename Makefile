@@ -92,8 +92,8 @@ format: setup ## Formats and sorts.
 	$(PYTHON_BIN)/ruff format .
 	$(PYTHON_BIN)/ruff check --fix .
 
-test-containers: setup ## The compiled pipeline executed as processes; it must predict what one process predicts.
-	$(PYTHON_BIN)/pytest -m containers tests/e2e/test_containers.py
+test-containers: setup ## The compiled pipeline executed as processes, here and in buckets; it must predict what one process predicts.
+	$(PYTHON_BIN)/pytest -m containers tests/e2e/test_containers.py tests/e2e/test_buckets.py
 
 golden: setup ## Writes the golden copies of the compiled pipeline again.
 	$(PYTHON_BIN)/python tests/testdata/compiled/make.py

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
 from roadworthy.components.data_check.summary import read_summaries
@@ -47,9 +48,7 @@ class Outcome:
             DeployError: a copy failed.
         """
         folders = {
-            score.variant: Path(
-                path_utils.serving_model_dir(str(self.result.output(variant_id(score.variant), "model")))
-            )
+            score.variant: Path(path_utils.serving_model_dir(self.result.output(variant_id(score.variant), "model")))
             for score in self.scorecard.variants
         }
         published = {
@@ -69,12 +68,12 @@ class Outcome:
 
     def record(self, config: RunConfig) -> RunRecord:
         """What is kept of the run, for its report."""
-        examples = self.result.output(_INGEST, "examples") / BAD_IMAGES_FILE
-        bad = json.loads(examples.read_text())["bad"] if examples.is_file() else []
+        examples = self.result.output(_INGEST, "examples")
+        found = _is_there(examples, BAD_IMAGES_FILE)
         return RunRecord(
             **self.document(),
             config=config.model_dump(mode="json", exclude_none=True),
-            bad_images=len(bad),
+            bad_images=len(json.loads(_text(examples, BAD_IMAGES_FILE))["bad"]) if found else 0,
             splits=read_summaries(self.result.output(_STATISTICS, "statistics")),
         )
 
@@ -116,7 +115,7 @@ def _rehearsal(result: RunResult) -> Rehearsal | None:
     if _REHEARSAL in result.outputs:
         return Rehearsal.model_validate_json(_text(result.output(_REHEARSAL, "blessing"), REHEARSAL_FILE))
     if _INFRA_VALIDATOR in result.outputs:
-        blessed = (result.output(_INFRA_VALIDATOR, "blessing") / BLESSED_FILE).is_file()
+        blessed = _is_there(result.output(_INFRA_VALIDATOR, "blessing"), BLESSED_FILE)
         return Rehearsal(faults=() if blessed else ("TFX's InfraValidator did not bless it; the run's log says why.",))
     return None
 
@@ -132,5 +131,10 @@ def _rehearsed(rehearsal: Rehearsal) -> str:
     )
 
 
-def _text(folder: Path, name: str) -> str:
-    return (folder / name).read_text()
+def _is_there(folder: str, name: str) -> bool:
+    return bool(fileio.exists(f"{folder}/{name}"))
+
+
+def _text(folder: str, name: str) -> str:
+    with fileio.open(f"{folder}/{name}") as file:
+        return str(file.read())

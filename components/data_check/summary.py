@@ -1,6 +1,6 @@
-"""What the statistics of the examples say about a dataset, for people. Imports no TensorFlow."""
+"""What the statistics of the examples say about a dataset, for people. Imports no TensorFlow before it reads any."""
 
-from pathlib import Path
+import posixpath
 from typing import Final
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
@@ -30,23 +30,33 @@ class SplitSummary(Settings):
     width: Sides
 
 
-def read_summaries(statistics_dir: Path) -> tuple[SplitSummary, ...]:
+def read_summaries(statistics_dir: str) -> tuple[SplitSummary, ...]:
     """Reads what `StatisticsGen` wrote with `image_statistics`.
 
     Args:
-        statistics_dir: folder of its artifact.
+        statistics_dir: folder of its artifact, on this machine or in a bucket.
 
     Returns:
         Every split that has images, the largest first.
     """
-    files = sorted(statistics_dir.glob(f"{_SPLIT_PREFIX}*/{_STATISTICS_FILE}"))
+    from tfx.dsl.io import fileio
+
+    files = sorted(fileio.glob(f"{statistics_dir}/{_SPLIT_PREFIX}*/{_STATISTICS_FILE}"))
     summaries = [
-        _summary(file.parent.name.removeprefix(_SPLIT_PREFIX), dataset)
-        for file in files
-        for dataset in statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes()).datasets
-        if dataset.num_examples
+        _summary(_split(file), dataset) for file in files for dataset in _read(file).datasets if dataset.num_examples
     ]
     return tuple(sorted(summaries, key=lambda summary: -summary.images))
+
+
+def _split(file: str) -> str:
+    return posixpath.basename(posixpath.dirname(file)).removeprefix(_SPLIT_PREFIX)
+
+
+def _read(path: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    from tfx.dsl.io import fileio
+
+    with fileio.open(path, "rb") as file:
+        return statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read())
 
 
 def _summary(split: str, dataset: statistics_pb2.DatasetFeatureStatistics) -> SplitSummary:

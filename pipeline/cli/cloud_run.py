@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 def tell_job(settings: "RunConfig", platform: PlatformName, *, values: tuple[str, ...], as_json: bool) -> None:
     """Prints what would be submitted; nothing is asked over the network."""
+    from roadworthy.pipeline.cli.console import without_chatter
     from roadworthy.pipeline.parameters import cloud_of
     from roadworthy.pipeline.runners.cloud.open import job_of, open_platform
 
     open_platform(settings, platform)
-    job, root = job_of(settings, platform, values=values), f"{cloud_of(settings).pipeline_root}/{settings.name}"
+    with without_chatter():
+        job = job_of(settings, platform, values=values)
+    root = f"{cloud_of(settings).pipeline_root}/{settings.name}"
     tasks = sorted(job.spec["root"]["dag"]["tasks"])
     if as_json:
         click.echo(json.dumps({"tasks": tasks, "parameters": job.values, "pipeline_root": root}, indent=2))
@@ -59,13 +62,16 @@ def run_in_cloud(
     Raises:
         DeployError: the platform said no, or the run failed.
     """
+    from roadworthy.pipeline.cli.console import without_chatter
     from roadworthy.pipeline.runners.cloud.open import job_of, open_platform
     from roadworthy.pipeline.runners.cloud.platform import follow
 
     terminal = sys.stderr if as_json else sys.stdout
     place = open_platform(settings, platform)
     print("compiling …", file=terminal)
-    run = place.submit(job_of(settings, platform, values=values, run_id=run_id))
+    with without_chatter():
+        job = job_of(settings, platform, values=values, run_id=run_id)
+    run = place.submit(job)
     print(f"Submitted {run.run_id}: {run.page}", file=terminal)
     if wait:
         try:

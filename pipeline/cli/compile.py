@@ -19,16 +19,17 @@ def compile_(config: Path, platform: "PlatformName", out: Path) -> None:
     Data root, model root, epochs and budgets are parameters of it: other values need no compiling. Nothing of the cloud
     is asked, and no credentials are needed.
     """
-    from roadworthy.pipeline.cli.console import quieten_tensorflow
+    from roadworthy.pipeline.cli.console import quieten_tensorflow, without_chatter
     from roadworthy.pipeline.compiled.file import check_file, write_spec
     from roadworthy.pipeline.config import load_config
 
     settings = load_config(config)
     check_file(out)
     quieten_tensorflow()
-    from roadworthy.pipeline.compiled.compile import compile_spec
+    with without_chatter():
+        from roadworthy.pipeline.compiled.compile import compile_spec
 
-    spec, kubernetes = compile_spec(settings, platform)
+        spec, kubernetes = compile_spec(settings, platform)
     write_spec(out, spec, kubernetes)
     click.echo(f"{out}: {len(spec['root']['dag']['tasks'])} tasks for {platform}. Parameters, with their defaults:")
     for name, parameter in sorted(spec["root"]["inputDefinitions"]["parameters"].items()):

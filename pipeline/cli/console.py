@@ -1,11 +1,15 @@
 """A run's own lines on the terminal, the libraries' chatter in a log file."""
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+from roadworthy.serving.errors import RoadworthyError
 
 
 @contextmanager
@@ -38,6 +42,30 @@ def libraries_to(log: Path, *, machine_stdout: bool) -> Iterator[TextIO]:
         os.close(stdout_fd)
         os.close(stderr_fd)
         terminal.close()
+
+
+@contextmanager
+def without_chatter() -> Iterator[None]:
+    """Keeps off the terminal what libraries write to file descriptor 2; after a fault of ours it is shown.
+
+    TensorFlow's first words come before it reads `TF_CPP_MIN_LOG_LEVEL`.
+    """
+    sys.stderr.flush()
+    stderr_fd, failed = os.dup(2), True
+    with tempfile.TemporaryFile() as kept, os.fdopen(stderr_fd, "wb") as terminal:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+            failed = False
+        except RoadworthyError:
+            failed = False
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr_fd, 2)
+            if failed:
+                kept.seek(0)
+                shutil.copyfileobj(kept, terminal)
 
 
 def quieten_tensorflow() -> None:

@@ -26,10 +26,23 @@ if TYPE_CHECKING:
 TARGETS = ("local", "local-containers", *PLATFORMS)
 
 
-@click.command(epilog="Example: roadworthy run examples/fashion.yaml")
+@click.command(
+    epilog="""Examples:
+
+    roadworthy run examples/fashion.yaml
+
+    roadworthy run pets.yaml --on local-containers --in-buckets
+
+    roadworthy run pets.yaml --on vertex --set full_epochs=8 --dry-run"""
+)
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--on", "target", type=click.Choice(TARGETS), default="local", show_default=True, help="Where it runs.")
 @click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A parameter of the compiled pipeline.")
+@click.option(
+    "--in-buckets",
+    is_flag=True,
+    help="local-containers: read and write the buckets of cloud, not this machine's folders.",
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="In the cloud: follow the run to its end.")
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=1), help="Follow for so many seconds; the run goes on."
@@ -42,6 +55,7 @@ def run(
     config: Path,
     target: str,
     values: tuple[str, ...],
+    in_buckets: bool,
     wait: bool,
     timeout_s: float | None,
     poll_s: float,
@@ -57,6 +71,8 @@ def run(
     from roadworthy.pipeline.cli.console import quieten_tensorflow
 
     quieten_tensorflow()
+    if in_buckets and target != "local-containers":
+        raise click.UsageError(f"--in-buckets is for --on local-containers. Received: --on {target}.")
     if target in PLATFORMS:
         from roadworthy.pipeline.cli.cloud_run import run_in_cloud, tell_job
         from roadworthy.pipeline.config import load_config
@@ -76,27 +92,40 @@ def run(
             as_json=as_json,
         )
         return
-    from roadworthy.pipeline.preflight import load_checked
-
-    settings = load_checked(config)
     if target == "local" and values:
         raise click.UsageError("--set is for compiled pipelines; for --on local, change the config itself.")
+    settings = _settings(config, in_buckets=in_buckets)
     if dry_run:
-        list_nodes(settings)
+        list_nodes(settings, in_buckets=in_buckets)
         return
-    run_and_tell(
-        settings,
-        as_json=as_json,
-        runner=run_here if target == "local" else partial(run_in_containers, values=values),
-    )
+    in_containers = partial(run_in_containers, values=values, in_buckets=in_buckets)
+    run_and_tell(settings, as_json=as_json, runner=run_here if target == "local" else in_containers)
 
 
-def list_nodes(settings: "RunConfig") -> None:
+def _settings(config: Path, *, in_buckets: bool) -> "RunConfig":
+    """The config, checked; one whose data lies in a bucket fetches none."""
+    from roadworthy.pipeline.config import load_config
+    from roadworthy.pipeline.preflight import load_checked
+
+    if not in_buckets:
+        return load_checked(config)
+    settings = load_config(config)
+    return settings.model_copy(update={"data": settings.data.model_copy(update={"fetch": None})})
+
+
+def list_nodes(settings: "RunConfig", *, in_buckets: bool = False) -> None:
     """Prints the nodes a run would have, and where it would write."""
     from roadworthy.pipeline.build import build_pipeline
+    from roadworthy.pipeline.parameters import cloud_of, parameters_of
 
     for component in build_pipeline(settings).components:
         click.echo(component.id)
+    if in_buckets:
+        cloud = cloud_of(settings)
+        parameters_of(settings, cloud)
+        pushed = f" and, if a variant passes, {cloud.model_root}" if settings.push else ""
+        click.echo(f"Would write below {cloud.pipeline_root}/{settings.name}{pushed}; logs below {settings.output}.")
+        return
     pushed = f" and, if a variant passes, {settings.push.model_root}" if settings.push else ""
     click.echo(f"Would write below {settings.output}{pushed}.")
 
@@ -109,11 +138,13 @@ def run_here(settings: "RunConfig", on_event: "OnEvent") -> "RunResult":
     return run_local(build_pipeline(settings), on_event=on_event)
 
 
-def run_in_containers(settings: "RunConfig", on_event: "OnEvent", *, values: Sequence[str] = ()) -> "RunResult":
+def run_in_containers(
+    settings: "RunConfig", on_event: "OnEvent", *, values: Sequence[str] = (), in_buckets: bool = False
+) -> "RunResult":
     """Runs the compiled pipeline, its containers as processes."""
     from roadworthy.pipeline.runners.containers.config import run_config
 
-    return run_config(settings, values=values, on_event=on_event)
+    return run_config(settings, values=values, in_buckets=in_buckets, on_event=on_event)
 
 
 def run_and_tell(

@@ -37,7 +37,7 @@ def create(
 ) -> None:
     """Start runs by the clock, the next only after the last has ended."""
     from roadworthy.pipeline.cli.cloud_run import tell_job
-    from roadworthy.pipeline.cli.console import quieten_tensorflow
+    from roadworthy.pipeline.cli.console import quieten_tensorflow, without_chatter
     from roadworthy.pipeline.config import load_config
     from roadworthy.pipeline.cron import check_cron
     from roadworthy.pipeline.runners.cloud.open import job_of, open_platform
@@ -48,7 +48,9 @@ def create(
         tell_job(settings, platform, values=values, as_json=as_json)
         return
     place = open_platform(settings, platform)
-    made = place.create_schedule(job_of(settings, platform, values=values), name=name or settings.name, cron=cron)
+    with without_chatter():
+        job = job_of(settings, platform, values=values)
+    made = place.create_schedule(job, name=name or settings.name, cron=cron)
     click.echo(json.dumps(asdict(made), indent=2) if as_json else f"{made.schedule_id} {made.cron} {made.name}")
 
 

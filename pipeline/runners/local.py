@@ -8,7 +8,6 @@ import datetime
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from ml_metadata.proto import metadata_store_pb2
@@ -36,17 +35,17 @@ class NodeEvent:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a finished run left behind: node id -> output key -> artifact folders."""
+    """What a finished run left behind: node id -> output key -> artifact folders, on this machine or in a bucket."""
 
     run_id: str
     seconds: float
     events: tuple[NodeEvent, ...]
-    outputs: Mapping[str, Mapping[str, tuple[Path, ...]]] = field(repr=False)
+    outputs: Mapping[str, Mapping[str, tuple[str, ...]]] = field(repr=False)
 
-    def output(self, node: str, key: str) -> Path:
+    def output(self, node: str, key: str) -> str:
         """The folder of a node's one artifact under an output key."""
-        (path,) = self.outputs[node][key]
-        return path
+        (uri,) = self.outputs[node][key]
+        return uri
 
 
 class NodeFailed(Exception):
@@ -73,7 +72,7 @@ def run_local(pipeline: tfx_pipeline.Pipeline, *, on_event: Callable[[NodeEvent]
     deployment = runner_utils.extract_local_deployment_config(ir)
     started = time.monotonic()
     events: list[NodeEvent] = []
-    outputs: dict[str, Mapping[str, tuple[Path, ...]]] = {}
+    outputs: dict[str, Mapping[str, tuple[str, ...]]] = {}
     for node in ir.nodes:
         event, outputs[event.node] = _run_node(ir, deployment, node.pipeline_node, on_event)
         events.append(event)
@@ -82,7 +81,7 @@ def run_local(pipeline: tfx_pipeline.Pipeline, *, on_event: Callable[[NodeEvent]
 
 def _run_node(
     ir: Any, deployment: Any, node: Any, on_event: Callable[[NodeEvent], None]
-) -> tuple[NodeEvent, Mapping[str, tuple[Path, ...]]]:
+) -> tuple[NodeEvent, Mapping[str, tuple[str, ...]]]:
     connection = getattr(
         deployment.metadata_connection_config, deployment.metadata_connection_config.WhichOneof("connection_config")
     )
@@ -119,7 +118,7 @@ def _is_resolver(node: Any) -> bool:
     return str(node.node_info.type.name).endswith("Resolver")
 
 
-def _outcome(connection: Any, execution_id: int) -> tuple[int, Mapping[str, tuple[Path, ...]]]:
+def _outcome(connection: Any, execution_id: int) -> tuple[int, Mapping[str, tuple[str, ...]]]:
     """The state of an execution in the metadata store, and the folders of its outputs."""
     with metadata.Metadata(connection) as handle:
         store = handle.store
@@ -130,7 +129,7 @@ def _outcome(connection: Any, execution_id: int) -> tuple[int, Mapping[str, tupl
             if event.type in (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
         ]
         uris = {found.id: found.uri for found in store.get_artifacts_by_id([event.artifact_id for event in written])}
-    outputs: dict[str, list[Path]] = {}
+    outputs: dict[str, list[str]] = {}
     for event in written:
-        outputs.setdefault(event.path.steps[0].key, []).append(Path(uris[event.artifact_id]))
+        outputs.setdefault(event.path.steps[0].key, []).append(uris[event.artifact_id])
     return execution.last_known_state, {key: tuple(paths) for key, paths in outputs.items()}

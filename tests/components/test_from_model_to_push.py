@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,26 +116,32 @@ def third(road, second):
 
 
 def read_scorecard(result):
-    return card.Scorecard.model_validate_json((result.output("Scorecard", "scorecard") / "scorecard.json").read_text())
+    return card.Scorecard.model_validate_json(
+        (Path(result.output("Scorecard", "scorecard")) / "scorecard.json").read_text()
+    )
 
 
 def read_baseline(result):
-    return card.Baseline.model_validate_json((result.output("BaselineScore", "baseline") / "baseline.json").read_text())
+    return card.Baseline.model_validate_json(
+        (Path(result.output("BaselineScore", "baseline")) / "baseline.json").read_text()
+    )
 
 
 def read_verdict(result):
-    return Verdict.model_validate_json((result.output("Gate", "blessing") / VERDICT_FILE).read_text())
+    return Verdict.model_validate_json((Path(result.output("Gate", "blessing")) / VERDICT_FILE).read_text())
 
 
 def read_pushed(result):
-    return Pushed.model_validate_json((result.output("ModelRootPusher", "pushed_model") / PUSHED_FILE).read_text())
+    return Pushed.model_validate_json(
+        (Path(result.output("ModelRootPusher", "pushed_model")) / PUSHED_FILE).read_text()
+    )
 
 
 def test_a_run_whose_variants_miss_ends_well_and_says_what_they_missed(refused):
     result, _ = refused
     assert read_verdict(result).missed("int8") == ("max_size",)
-    assert (result.output("Gate", "blessing") / "NOT_BLESSED").is_file()
-    assert list(result.output("Gate", "model").iterdir()) == []
+    assert (Path(result.output("Gate", "blessing")) / "NOT_BLESSED").is_file()
+    assert list(Path(result.output("Gate", "model")).iterdir()) == []
 
 
 def test_a_run_whose_variants_miss_pushes_nothing(refused):
@@ -144,7 +151,7 @@ def test_a_run_whose_variants_miss_pushes_nothing(refused):
 
 
 def test_the_compressor_writes_a_version_folder_with_the_recipes_name(first):
-    version = first[0].output("Compressor.int8", "model") / "Format-Serving"
+    version = Path(first[0].output("Compressor.int8", "model")) / "Format-Serving"
     assert (version / "model.tflite").is_file()
     assert ModelCard.read(version).variant == "int8"
 
@@ -184,14 +191,14 @@ def test_the_parents_quality_by_tfma_is_ours(first, road):
 def test_tfmas_own_result_lies_beside_the_scorecard(first):
     import tensorflow_model_analysis as tfma
 
-    result = tfma.load_eval_result(str(first[0].output("Scorecard", "scorecard") / "tfma" / "parent"))
+    result = tfma.load_eval_result(str(Path(first[0].output("Scorecard", "scorecard")) / "tfma" / "parent"))
     assert len(result.slicing_metrics) == 1 + len(LABELS)
 
 
 def test_the_blessed_variant_is_pushed(first, road):
     pushed = read_pushed(first[0])
     assert pushed == Pushed(path=str(road.served / "digits" / "1"), version=1)
-    compressed = first[0].output("Compressor.int8", "model") / "Format-Serving" / "model.tflite"
+    compressed = Path(first[0].output("Compressor.int8", "model")) / "Format-Serving" / "model.tflite"
     assert (road.served / "digits" / "1" / "model.tflite").read_bytes() == compressed.read_bytes()
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.dsl.io import fileio
 
 from roadworthy.models.config import Settings
 
@@ -34,10 +35,10 @@ class Record(Settings):
 
 
 class Records:
-    """The executions below a pipeline root, the newest first."""
+    """The executions that are kept below a folder of this machine, the newest first."""
 
-    def __init__(self, root: Path) -> None:
-        self._folder = root / _FOLDER
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / _FOLDER
 
     def add(self, run_id: str, record: Record) -> None:
         """Keeps an execution, whole or not at all."""
@@ -52,7 +53,7 @@ class Records:
         for record in self._newest_first():
             if (record.task, record.cache_key) == (task, cache_key):
                 outputs = {key: _lists(artifacts) for key, artifacts in record.outputs.items()}
-                if all(Path(one.uri).exists() for listed in outputs.values() for one in listed.artifacts):
+                if all(fileio.exists(one.uri) for listed in outputs.values() for one in listed.artifacts):
                     return outputs
         return None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from google.protobuf import json_format, struct_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.dsl.io import fileio
 
 from roadworthy.pipeline.runners.containers.conditions import holds
 from roadworthy.pipeline.runners.containers.records import Record, Records, cache_key
@@ -18,6 +19,7 @@ from roadworthy.pipeline.runners.containers.task import (
     Surroundings,
     executor_input,
     outputs_of,
+    read_output,
     resolved,
     run_process,
 )
@@ -29,7 +31,8 @@ Outputs = dict[str, Any]
 def run_containers(
     spec: Mapping[str, Any],
     *,
-    root: Path,
+    root: str,
+    records: Path,
     logs: Path,
     parameters: Mapping[str, int | str],
     on_event: Callable[[NodeEvent], None],
@@ -39,7 +42,8 @@ def run_containers(
 
     Args:
         spec: the PipelineSpec, JSON-able.
-        root: folder for artifacts, in place of the spec's bucket.
+        root: folder for artifacts, on this machine or in a bucket.
+        records: folder of this machine in which executions are kept, for the cache and for resolvers.
         logs: a folder with a log file a task is made in it.
         parameters: values of the pipeline's parameters; those left out have their defaults.
         on_event: called when a task starts and again when it ends.
@@ -54,11 +58,11 @@ def run_containers(
         ValueError: the spec has something that can't be executed here.
     """
     run_id = run_id or f"{datetime.datetime.now(tz=datetime.UTC):%Y%m%dT%H%M%S%f}"
-    run = _Run(spec, Surroundings(run_id, root, logs / run_id), parameters, on_event)
+    run = _Run(spec, Surroundings(run_id, root, logs / run_id), Records(records), parameters, on_event)
     started = time.monotonic()
     events = tuple(run.task(name) for name in run.order())
     outputs = {
-        task: {key: tuple(Path(one.uri) for one in listed.artifacts) for key, listed in made.items()}
+        task: {key: tuple(one.uri for one in listed.artifacts) for key, listed in made.items()}
         for task, made in run.outputs.items()
     }
     return RunResult(run_id, time.monotonic() - started, events, outputs)
@@ -70,6 +74,7 @@ class _Run:
 
     document: Mapping[str, Any]
     around: Surroundings
+    records: Records
     given: Mapping[str, int | str]
     on_event: Callable[[NodeEvent], None]
     outputs: dict[str, Outputs] = field(default_factory=dict)
@@ -80,7 +85,6 @@ class _Run:
         self.deployment = json_format.ParseDict(
             json_format.MessageToDict(self.spec.deployment_spec), pipeline_spec_pb2.PipelineDeploymentConfig()
         )
-        self.records = Records(self.around.root)
         definitions = self.spec.root.input_definitions.parameters
         if unknown := sorted(set(self.given) - set(definitions)):
             raise ValueError(f"The pipeline has no parameter {', '.join(unknown)}.")
@@ -140,7 +144,7 @@ class _Run:
         message = executor_input(
             name, component, parameters=self._input_parameters(task), artifacts=artifacts, around=self.around
         )
-        Path(message.outputs.output_file).parent.mkdir(parents=True)
+        fileio.makedirs(self.around.folder(name))
         if hook is not None and hook.command:
             run_process(resolved([*hook.command, *hook.args], message, name, self.around), log)
             _add_driven(message)
@@ -228,10 +232,7 @@ def _upstream(task: Any) -> set[str]:
 
 def _add_driven(message: Any) -> None:
     """What a driver found out counts for the cache, as on Vertex AI."""
-    driven = json_format.Parse(
-        Path(message.outputs.output_file).read_text(), pipeline_spec_pb2.ExecutorOutput(), ignore_unknown_fields=True
-    )
-    for name, value in driven.parameter_values.items():
+    for name, value in read_output(message).parameter_values.items():
         message.inputs.parameter_values[name].CopyFrom(value)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from google.protobuf import json_format
 from kfp.local import placeholder_utils
 from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.dsl.io import fileio
 
 from roadworthy.serving.errors import RoadworthyError
 
@@ -31,17 +32,17 @@ class Surroundings:
 
     Attributes:
         run_id: the run's name, `{{$.pipeline_job_name}}`.
-        root: folder of the pipeline's artifacts, `{{$.pipeline_root}}`.
+        root: folder of the pipeline's artifacts, `{{$.pipeline_root}}`, on this machine or in a bucket.
         logs: folder of the run's logs, a file a task.
     """
 
     run_id: str
-    root: Path
+    root: str
     logs: Path
 
-    def folder(self, task: str) -> Path:
+    def folder(self, task: str) -> str:
         """Where a task's outputs go."""
-        return self.root / self.run_id / task
+        return f"{self.root}/{self.run_id}/{task}"
 
 
 def executor_input(
@@ -58,10 +59,10 @@ def executor_input(
     """
     message = pipeline_spec_pb2.ExecutorInput()
     folder = around.folder(task)
-    message.outputs.output_file = str(folder / OUTPUT_FILE)
+    message.outputs.output_file = f"{folder}/{OUTPUT_FILE}"
     for key, spec in component.output_definitions.artifacts.items():
         artifact = message.outputs.artifacts[key].artifacts.add()
-        artifact.name, artifact.uri = f"{around.run_id}/{task}/{key}", str(folder / key)
+        artifact.name, artifact.uri = f"{around.run_id}/{task}/{key}", f"{folder}/{key}"
         artifact.type.CopyFrom(spec.artifact_type)
         artifact.metadata.CopyFrom(spec.metadata)
     for key, listed in artifacts.items():
@@ -81,7 +82,7 @@ def resolved(words: Sequence[str], message: Any, task: str, around: Surroundings
         executor_input_dict=json_format.MessageToDict(message),
         pipeline_resource_name=around.run_id,
         task_resource_name=task,
-        pipeline_root=str(around.root),
+        pipeline_root=around.root,
         unique_pipeline_id=around.run_id,
     )
 
@@ -108,11 +109,15 @@ def run_process(words: Sequence[str], log: Path) -> None:
     raise ContainerFailed(f"A container ended with exit code {code}. The end of {log}:\n{said}")
 
 
+def read_output(message: Any) -> Any:
+    """What a container told the platform."""
+    with fileio.open(message.outputs.output_file) as file:
+        return json_format.Parse(file.read(), pipeline_spec_pb2.ExecutorOutput(), ignore_unknown_fields=True)
+
+
 def outputs_of(message: Any) -> dict[str, Any]:
     """A task's artifacts after it ended, as ArtifactLists by key."""
-    told = json_format.Parse(
-        Path(message.outputs.output_file).read_text(), pipeline_spec_pb2.ExecutorOutput(), ignore_unknown_fields=True
-    )
+    told = read_output(message)
     outputs = {key: _copy(listed) for key, listed in message.outputs.artifacts.items()}
     for key, listed in told.artifacts.items():
         for artifact, said in zip(outputs[key].artifacts, listed.artifacts, strict=True):

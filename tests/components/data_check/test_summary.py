@@ -13,18 +13,18 @@ def statistics_dir(statistics_of, tmp_path):
 
 
 def test_images_are_counted_by_split_and_label(statistics_dir):
-    train, test = read_summaries(statistics_dir)
+    train, test = read_summaries(str(statistics_dir))
 
     assert (train.split, train.images, train.labels) == ("train", 5, {"a": 2, "b": 3})
     assert (test.split, test.images, test.labels) == ("test", 2, {"a": 1, "b": 1})
 
 
 def test_sides_are_told_in_pixels(statistics_dir):
-    train, test = read_summaries(statistics_dir)
+    train, test = read_summaries(str(statistics_dir))
 
     assert train.height == Sides(smallest=32, median=32, largest=32)
     assert test.width == Sides(smallest=48, median=48, largest=48)
 
 
 def test_no_statistics_are_no_splits(tmp_path):
-    assert read_summaries(tmp_path) == ()
+    assert read_summaries(str(tmp_path)) == ()

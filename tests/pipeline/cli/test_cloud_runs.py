@@ -82,8 +82,39 @@ def test_a_schedule_is_created_listed_and_deleted(config, kfp):
 
     assert kfp.recurring[made["schedule_id"]].runtime_config.parameters["full_epochs"] == 4
     assert made["schedule_id"] in call("schedule", "list", config, "--on", "kubeflow").output
-    call("schedule", "delete", config, made["schedule_id"], "--on", "kubeflow")
+    delete = ["schedule", "delete", config, made["schedule_id"], "--on", "kubeflow"]
+    assert call(*delete, "--dry-run").output == f"Would delete {made['schedule_id']} 0 0 3 * * 1 shop.\n"
+    assert made["schedule_id"] in kfp.recurring
+    call(*delete)
     assert call("schedule", "list", config, "--on", "kubeflow").output == "No schedules yet.\n"
+
+
+def test_what_is_no_schedule_or_no_cron_is_told_and_nobody_is_asked_to_change_anything(config, kfp):
+    missing = call("schedule", "delete", config, "3001", "--on", "kubeflow", "--dry-run")
+    wrong = call("schedule", "create", config, "--on", "kubeflow", "--cron", "61 3 * * 1", "--dry-run")
+
+    assert "3001 must be a schedule of" in str(missing.exception)
+    assert "The minute of a cron must be in 0 to 59. Received: 61" in str(wrong.exception)
+    assert not [called for called in kfp.calls if called[0] != "GET"]
+
+
+def test_buckets_are_for_containers_here_and_must_be_named(config, tmp_path):
+    assert "--in-buckets is for --on local-containers" in call("run", config, "--in-buckets").output
+    (tmp_path / "run.yaml").write_text("name: shop\noutput: out\ndata: {path: photos}\n")
+
+    told = call("run", config, "--on", "local-containers", "--in-buckets", "--dry-run").output
+    refused = call("run", tmp_path / "run.yaml", "--on", "local-containers", "--in-buckets", "--dry-run")
+
+    assert told.splitlines()[-1].startswith("Would write below gs://shop/pipelines/shop")
+    assert "cloud must be given" in str(refused.exception)
+
+
+def test_a_file_that_can_not_be_written_is_told_before_compiling(config, tmp_path):
+    for out, said in (
+        ("spec.txt", "must be a .yaml, .yml or .json file"),
+        ("nowhere/spec.yaml", "must be in a folder"),
+    ):
+        assert said in str(call("compile", config, "--for", "kubeflow", "-o", tmp_path / out).exception)
 
 
 def test_logs_of_containers_here_are_files(config, tmp_path):

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from roadworthy.pipeline.cli.console import libraries_to
+from roadworthy.pipeline.cli.console import libraries_to, without_chatter
+from roadworthy.serving.errors import ConfigError
 
 PROGRAM = """
 import os, sys
@@ -45,3 +46,18 @@ def test_descriptors_come_back_after_an_error(tmp_path):
         raise KeyError
 
     assert len(os.listdir("/proc/self/fd")) == open_before
+
+
+@pytest.mark.parametrize(("fault", "shown"), [(ConfigError, ""), (KeyError, "chatter\n")])
+def test_chatter_is_shown_after_a_fault_that_is_not_the_users(capfd, fault, shown):
+    def fail():
+        with without_chatter():
+            os.write(2, b"chatter\n")
+            raise fault("x")
+
+    with without_chatter():
+        os.write(2, b"of what went well\n")
+    with pytest.raises(fault):
+        fail()
+
+    assert capfd.readouterr().err == shown

@@ -46,7 +46,7 @@ def test_nodes_run_in_order_and_their_outputs_are_found(tmp_path):
     result, events = run(tmp_path, "hello")
 
     assert events == [("Write", "running"), ("Write", "done"), ("Shout", "running"), ("Shout", "done")]
-    assert (result.output("Shout", "loud") / "text").read_text() == "HELLO"
+    assert (Path(result.output("Shout", "loud")) / "text").read_text() == "HELLO"
 
 
 def test_a_second_run_is_cached_and_finds_the_first_ones_outputs(tmp_path):
@@ -64,7 +64,7 @@ def test_a_changed_parameter_runs_again(tmp_path):
     result, events = run(tmp_path, "goodbye")
 
     assert [state for _, state in events] == ["running", "done", "running", "done"]
-    assert (result.output("Shout", "loud") / "text").read_text() == "GOODBYE"
+    assert (Path(result.output("Shout", "loud")) / "text").read_text() == "GOODBYE"
 
 
 def test_a_nodes_own_error_comes_through_and_its_outputs_are_gone(tmp_path):
@@ -85,7 +85,7 @@ def test_a_run_goes_on_after_the_node_that_failed(tmp_path):
     result, events = run(tmp_path, "")
 
     assert events[1] == ("Write", "cached")
-    assert (result.output("Shout", "loud") / "text").read_text() == "MENDED"
+    assert (Path(result.output("Shout", "loud")) / "text").read_text() == "MENDED"
 
 
 def test_inputs_that_are_missing_stop_the_run(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,7 +67,8 @@ def run(tmp_path):
         events = []
         result = run_containers(
             document,
-            root=tmp_path / "root",
+            root=str(tmp_path / "root"),
+            records=tmp_path / "root",
             logs=tmp_path / "logs",
             parameters=parameters,
             on_event=lambda event: events.append((event.node, event.state)),
@@ -77,7 +79,7 @@ def run(tmp_path):
 
 
 def text(result, task: str) -> str:
-    return (result.output(task, "text") / "text").read_text()
+    return Path(result.output(task, "text"), "text").read_text()
 
 
 def test_tasks_run_after_what_they_read(run):
