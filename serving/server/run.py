@@ -53,7 +53,7 @@ def run_server(
         ServeError: a host beyond loopback without TLS or `insecure`, or a port in use.
     """
     log_to_stderr()
-    allow_open_files(2 * listening.max_connections + _OTHER_FILES)
+    allow_connections(listening)
     with stop_signals() as stop, ModelServer(manager, listening, observers=observers) as server:
         # Modules and models stay, so a full collection need not go through them all while requests wait.
         gc.freeze()
@@ -122,6 +122,11 @@ class ModelServer:
             rest=None if self._rest_socket is None else [self._rest_socket],
             observers=self._observers,
         )
+
+
+def allow_connections(listening: Listening) -> None:
+    """Lets this process, and those that it starts, open as many files as so many connections need."""
+    allow_open_files(2 * listening.max_connections + _OTHER_FILES)
 
 
 def bind(listening: Listening) -> tuple[socket.socket, socket.socket | None]:

@@ -11,7 +11,7 @@ from roadworthy.serving.server.loop_thread import LoopThread
 from roadworthy.serving.server.manager import Loading
 from roadworthy.serving.server.model_config import ModelConfig
 from roadworthy.serving.server.ports import check_host, listen_unix
-from roadworthy.serving.server.run import bind, log_to_stderr, stop_signals
+from roadworthy.serving.server.run import allow_connections, bind, log_to_stderr, stop_signals
 from roadworthy.serving.server.workers.crew import Crew
 from roadworthy.serving.server.workers.doors import GRPC, REST, Doors
 from roadworthy.serving.server.workers.leader import Leader
@@ -40,6 +40,7 @@ def run_workers(
         ServeError: as `run_server`, or a worker that can't be started.
     """
     log_to_stderr()
+    allow_connections(listening)
     check_host(listening.host, encrypted=listening.tls is not None, insecure=listening.insecure)
     grpc, rest = bind(listening)
     loop = LoopThread()

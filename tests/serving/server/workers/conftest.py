@@ -25,9 +25,9 @@ def start(colour) -> Iterator[Callable[..., Process]]:
     """Starts servers of two workers with more flags; nothing of them is left when the test is over."""
     running = []
 
-    def started(*flags: str, base_path: Path | None = colour) -> Process:
-        models = () if base_path is None else ("--model_name=colour", f"--model_base_path={base_path}")
-        running.append(start_process("--workers=2", *models, *flags))
+    def started(*flags: str, base_path: Path = colour, **options) -> Process:
+        models = ("--model_name=colour", f"--model_base_path={base_path}")
+        running.append(start_process("--workers=2", *models, *flags, **options))
         return running[-1]
 
     yield started

@@ -78,6 +78,12 @@ def test_clients_are_shared_out_evenly_and_a_lost_worker_takes_only_its_own_alon
     wait_for(lambda: any("worker 1 answers again" in line for line in process.log))
 
 
+def test_each_worker_may_open_as_many_files_as_its_clients_need(start):
+    process = start(command=("bash", "-c", 'ulimit -Sn 100; exec "$0" "$@"', *COMMAND))
+    clients = connected(process, 300)
+    assert all(probe(client).startswith(b"HTTP/1.1 200") for client in clients)
+
+
 def test_a_version_is_told_of_once_every_worker_answers_for_it(start, colour, tmp_path):
     process = start()
     for version in range(2, 7):
