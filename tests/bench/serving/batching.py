@@ -11,17 +11,18 @@ MAX_BATCH: Final = CLIENTS // THREADS
 # Clients need that long between an answer and their next request; a batch that is not full by then goes without it.
 TIMEOUT_MICROS: Final = 5_000
 ENQUEUED_BATCHES: Final = 8
-_FILE: Final = ROOT / "runs" / "bench-serving" / "batching.config"
+_FOLDER: Final = ROOT / "runs" / "bench-serving"
 
 
-def batching_flags() -> tuple[str, ...]:
-    """TF Serving's two flags; the file they name is written."""
+def batching_flags(*, workers: int = 1) -> tuple[str, ...]:
+    """TF Serving's two flags, and ours where several processes share the threads; the file they name is written."""
     fields = {
         "max_batch_size": MAX_BATCH,
         "batch_timeout_micros": TIMEOUT_MICROS,
-        "num_batch_threads": THREADS,
+        "num_batch_threads": THREADS // workers,
         "max_enqueued_batches": ENQUEUED_BATCHES,
     }
-    _FILE.parent.mkdir(parents=True, exist_ok=True)
-    _FILE.write_text("".join(f"{name} {{ value: {value} }}\n" for name, value in fields.items()))
-    return ("--enable_batching", f"--batching_parameters_file={_FILE}")
+    file = _FOLDER / f"batching-{workers}.config"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{name} {{ value: {value} }}\n" for name, value in fields.items()))
+    return ("--enable_batching", f"--batching_parameters_file={file}", f"--workers={workers}")

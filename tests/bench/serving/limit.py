@@ -1,4 +1,7 @@
-"""How near the server comes to the model itself: EfficientNet-Lite0 behind it, and called in process in batches."""
+"""How near the server comes to the model itself: EfficientNet-Lite0 behind it, and called in process in batches.
+
+Two workers with a thread for batches each, so that none of them waits for Python code of the other.
+"""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +26,7 @@ IN_PROCESS: Final = "in process"
 def run(say: Say) -> Result:
     """Rows and claims."""
     served = lite0(side=96)
-    running = start_ours(served, flags=batching_flags())
+    running = start_ours(served, flags=batching_flags(workers=2))
     with running.process:
         say(f"our server answers right after {running.wait(served):.1f} s")
         running.process.pause()
