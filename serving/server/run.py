@@ -55,9 +55,7 @@ def run_server(
     log_to_stderr()
     allow_connections(listening)
     with stop_signals() as stop, ModelServer(manager, listening, observers=observers) as server:
-        # Modules and models stay, so a full collection need not go through them all while requests wait.
-        gc.freeze()
-        gc.enable()
+        keep_what_is_loaded()
         on_ready(server.grpc_port, server.rest_port)
         stop.wait()
 
@@ -124,6 +122,12 @@ class ModelServer:
         )
 
 
+def keep_what_is_loaded() -> None:
+    """Modules and models stay, so a full collection need not go through them all while requests wait."""
+    gc.freeze()
+    gc.enable()
+
+
 def allow_connections(listening: Listening) -> None:
     """Lets this process, and those that it starts, open as many files as so many connections need."""
     allow_open_files(2 * listening.max_connections + _OTHER_FILES)
@@ -168,7 +172,11 @@ def stop_signals(*, at_once: Callable[[], None] = lambda: None) -> Iterator[thre
             signal.signal(number, handler)
 
 
-def log_to_stderr() -> None:
-    """Shows the server's own log unless the program that runs it has set up logging already."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+def log_to_stderr(*, teller: str = "") -> None:
+    """Shows the server's own log unless the program that runs it has set up logging already.
+
+    Args:
+        teller: stands before each message, where several processes write.
+    """
+    logging.basicConfig(format=f"%(asctime)s %(levelname)s {teller}%(message)s", level=logging.WARNING)
     logging.getLogger("roadworthy.serving").setLevel(logging.INFO)

@@ -7,7 +7,6 @@ CALLS and CLIENTS are file descriptors: ends of pairs of sockets whose other end
 import asyncio
 import contextlib
 import gc
-import logging
 import os
 import signal
 import socket
@@ -23,6 +22,7 @@ from roadworthy.serving.server import transports
 from roadworthy.serving.server.flags import parser
 from roadworthy.serving.server.loop_thread import LoopThread
 from roadworthy.serving.server.observe import Observer
+from roadworthy.serving.server.run import keep_what_is_loaded, log_to_stderr
 from roadworthy.serving.server.transports import Transports
 from roadworthy.serving.server.work import Work
 from roadworthy.serving.server.workers import doors
@@ -45,8 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     # Told to stop is the supervisor, also where a signal comes to all processes of a group.
     for of_group in (signal.SIGINT, signal.SIGTERM):
         signal.signal(of_group, signal.SIG_IGN)
-    logging.basicConfig(format=f"%(asctime)s %(levelname)s worker {number}: %(message)s", level=logging.WARNING)
-    logging.getLogger("roadworthy.serving").setLevel(logging.INFO)
+    log_to_stderr(teller=f"worker {number}: ")
     # As in a server of one process: what is made while it starts stays.
     gc.disable()
     one_blas_thread()
@@ -151,8 +150,7 @@ class _Process:
         self._clients.setblocking(False)
         asyncio.get_running_loop().add_reader(self._clients, self._take_clients)
         self._keep(self._count_clients())
-        gc.freeze()
-        gc.enable()
+        keep_what_is_loaded()
 
     async def _counts(self) -> Any:
         return None if self._transports.metrics is None else self._transports.metrics.plain()
