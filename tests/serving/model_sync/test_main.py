@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from contracts.mean_colour import write_mean_colour
+from contracts.waiting import wait_for
 from roadworthy.serving.model_sync.main import main
 from roadworthy.serving.repository import publish, versions
 from roadworthy.serving.server.manager import Loading, Manager
@@ -110,13 +110,6 @@ def test_as_a_sidecar_it_follows_the_bucket_touches_its_heartbeat_and_stops_when
     finally:
         running.kill()
         running.communicate()
-
-
-def wait_for(condition, *, timeout_s=30.0):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_a_server_that_watches_the_disk_serves_what_comes(bucket, published, disk, tmp_path):

@@ -9,11 +9,11 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
+from contracts.waiting import wait_for
 from roadworthy.serving.client import Client
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.repository import publish
@@ -48,13 +48,6 @@ class Hammer(threading.Thread):
                     self.scores.append(client.classify_images("fashion", [self.image])[0].scores[0])
                 except Exception as error:
                     self.failures.append(error)
-
-
-def wait_for(condition, *, timeout_s=30.0):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_a_swap_under_load_fails_no_request(model_root, serve, exported, png):

@@ -1,7 +1,6 @@
 """Servers of two worker processes with a model that loads in a moment."""
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from contracts.mean_colour import write_mean_colour
 from contracts.server_process import Process, start_process
+from contracts.waiting import wait_for
 
 _PROCESS = b"roadworthy.serving.server.workers.process"
 
@@ -48,14 +48,6 @@ def workers_of(process: Process) -> list[int]:
 def is_running(pid: int) -> bool:
     """Whether a process has not ended."""
     return Path(f"/proc/{pid}").exists()
-
-
-def wait_for(condition: Callable[[], bool], *, timeout_s: float = 30.0) -> None:
-    """Returns once it is so."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def connected(process: Process, count: int) -> list[socket.socket]:

@@ -18,12 +18,13 @@ from contracts.certificates import Authority
 from contracts.mean_colour import write_mean_colour
 from contracts.pictures import encode, pixels
 from contracts.server_process import COMMAND
+from contracts.waiting import wait_for
 from roadworthy.serving import protos
 from roadworthy.serving.contract import IMAGE_INPUT, IMAGE_SIGNATURE
 from roadworthy.serving.server.tokens import mint
 from roadworthy.serving.tensors import to_proto
 
-from .conftest import connected, is_running, probe, wait_for, workers_of
+from .conftest import connected, is_running, probe, workers_of
 
 PNG = encode(pixels(0))
 METRICS = 'prometheus_config { enable: true path: "/metrics" }'
