@@ -13,7 +13,6 @@ module "services" {
   services = ["cloudkms.googleapis.com", "cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com", "storage.googleapis.com"]
 }
 
-
 module "kms" {
   source = "../modules/kms"
 

@@ -80,17 +80,19 @@ module "storage" {
   buckets = {
     pipeline = {
       writers           = [module.identity.members["pipeline"], module.identity.members["trainer"], module.dataflow.member]
+      undelete_days     = var.undelete_days.pipeline
       delete_after_days = 90
     }
     data = {
       readers         = [module.identity.members["pipeline"], module.identity.members["trainer"], module.dataflow.member]
+      undelete_days   = var.undelete_days.data
       cold_after_days = 90
     }
     models = {
       readers       = [module.identity.members["serving"]]
       writers       = [module.identity.members["pipeline"]]
       versions_kept = 10
-      undelete_days = 30
+      undelete_days = var.undelete_days.models
     }
   }
 }

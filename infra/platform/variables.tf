@@ -41,6 +41,21 @@ variable "protected" {
   default     = true
 }
 
+variable "undelete_days" {
+  description = "Days in which nobody can destroy what was deleted from a bucket or replaced there; what is kept so costs as what is not deleted."
+  type = object({
+    pipeline = optional(number, 7)
+    data     = optional(number, 7)
+    models   = optional(number, 30)
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for days in values(var.undelete_days) : days >= 7 && days <= 90])
+    error_message = "undelete_days must be from 7 to 90."
+  }
+}
+
 variable "cluster" {
   description = "A cluster to serve from, with its node pools (see the module gke); none where Vertex AI serves alone."
   type = object({

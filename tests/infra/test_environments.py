@@ -58,17 +58,32 @@ def test_no_bucket_is_public(resources):
     assert all(bucket["uniform_bucket_level_access"] for bucket in buckets)
 
 
-def test_every_object_is_encrypted_versioned_kept_for_a_while_and_one_day_cleaned_up(resources):
+def test_every_object_is_encrypted_versioned_and_one_day_cleaned_up(resources):
     keys = {key["id"] for key in of(resources, "google_kms_crypto_key")}
     for bucket in of(resources, "google_storage_bucket"):
         assert bucket["encryption"][0]["default_kms_key_name"] in keys
         assert bucket["versioning"] == [{"enabled": True}]
-        days = bucket["soft_delete_policy"][0]["retention_duration_seconds"] / 86400
-        assert days == (30 if bucket["name"].endswith("-models") else 7)
         assert {rule["action"][0]["type"] for rule in bucket["lifecycle_rule"]} >= {
             "Delete",
             "AbortIncompleteMultipartUpload",
         }
+
+
+@pytest.mark.parametrize(
+    ("name", "days"),
+    [
+        ("dev", {"pipeline": 7, "data": 7, "models": 30}),
+        ("staging", {"pipeline": 7, "data": 7, "models": 30}),
+        ("prod", {"pipeline": 7, "data": 30, "models": 90}),
+    ],
+)
+def test_nobody_can_destroy_at_once_what_is_deleted(environments, name, days):
+    kept = {
+        bucket["name"].rpartition("-")[2]: bucket["soft_delete_policy"][0]["retention_duration_seconds"] / 86400
+        for bucket in of(environments[name], "google_storage_bucket")
+    }
+
+    assert kept == days
 
 
 def test_the_manifests_let_in_and_out_what_the_network_has(environments):

@@ -1,8 +1,11 @@
 """One mistake of each kind in a real module: every one must fail infra-check, and the module as it is must not."""
 
 import shutil
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 BUCKET = 'resource "google_storage_bucket" "this" {'
 MISTAKES = {
@@ -68,6 +71,31 @@ def test_a_mistake_fails_the_check(kind, storage_module, check_terraform):
     file.write_text(text.replace(right, wrong, 1))
 
     said, code = check_terraform(storage_module)
+
+    assert code == 1
+    assert expected in " ".join(said.split()), said
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        (
+            "  region      = var.region\n  name        =",
+            "  regoin      = var.region\n  name        =",
+            "Unsupported argument",
+        ),
+        ("  provider = google-beta\n\n", "", "Invalid resource type"),
+    ],
+    ids=["misspelt attribute", "asked of the other provider"],
+)
+def test_a_mistake_in_what_google_beta_alone_has_fails(right, wrong, expected, tmp_path, check_terraform):
+    shutil.copytree(ROOT / "infra/modules/vertex", tmp_path / "vertex")
+    file = tmp_path / "vertex/main.tf"
+    text = file.read_text()
+    assert right in text
+    file.write_text(text.replace(right, wrong, 1))
+
+    said, code = check_terraform(tmp_path / "vertex")
 
     assert code == 1
     assert expected in " ".join(said.split()), said

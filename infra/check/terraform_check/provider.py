@@ -1,4 +1,4 @@
-"""A provider with the true schema of hashicorp/google and no cloud behind it, for Terraform to attach to.
+"""Providers with the true schemas of Google's and no cloud behind them, for Terraform to attach to.
 
 Terraform's core checks every configuration against the schema that a provider announces; that part is real here. What
 the real provider checks itself (enumerations, patterns, conflicts) and what Google checks is not.
@@ -6,9 +6,9 @@ the real provider checks itself (enumerations, patterns, conflicts) and what Goo
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from os import getpid
 from typing import Any, Final
 
@@ -19,31 +19,36 @@ from tf.gen import tfplugin_pb2_grpc as rpc
 
 from terraform_check.made_up import made_up
 
-ADDRESS: Final = "registry.terraform.io/hashicorp/google"
+ADDRESS: Final = "registry.terraform.io/hashicorp/{}"
 _NESTING: Final = {"single": 1, "list": 2, "set": 3, "map": 4}
 _UNKNOWN: Final = msgpack.ExtType(0, b"\x00")
 _LARGEST_MESSAGE: Final = 256 << 20
+_ATTACHED: Final = {"Protocol": "grpc", "ProtocolVersion": 6, "Test": True}
 
 
 @contextmanager
-def serving(schema: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """Serves the schema on a socket of its own.
+def serving(schemas: Mapping[str, dict[str, Any]]) -> Iterator[dict[str, str]]:
+    """Serves each provider's schema on a socket of its own.
 
     Yields:
-        The environment with which Terraform finds it.
+        The environment with which Terraform finds them.
     """
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+        about = {}
+        for name, schema in schemas.items():
+            server = _start(schema, f"{folder}/{name}")
+            running.callback(lambda server=server: server.stop(None).wait())
+            address = {"Network": "unix", "String": f"{folder}/{name}"}
+            about[ADDRESS.format(name)] = _ATTACHED | {"Pid": getpid(), "Addr": address}
+        yield {"TF_REATTACH_PROVIDERS": json.dumps(about)}
+
+
+def _start(schema: dict[str, Any], socket: str) -> grpc.Server:
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_send_message_length", _LARGEST_MESSAGE)])
     rpc.add_ProviderServicer_to_server(_Provider(schema), server)
-    with tempfile.TemporaryDirectory() as folder:
-        socket = f"{folder}/google"
-        server.add_insecure_port(f"unix://{socket}")
-        server.start()
-        address = {"Network": "unix", "String": socket}
-        about = {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": getpid(), "Test": True, "Addr": address}
-        try:
-            yield {"TF_REATTACH_PROVIDERS": json.dumps({ADDRESS: about})}
-        finally:
-            server.stop(None).wait()
+    server.add_insecure_port(f"unix://{socket}")
+    server.start()
+    return server
 
 
 class _Provider(rpc.ProviderServicer):

@@ -1,4 +1,4 @@
-"""The schema of hashicorp/google, read out of the bindings that PyPI's cdktn-provider-google carries.
+"""The schemas of hashicorp/google and google-beta, read out of the bindings that PyPI's cdktn-provider-* carry.
 
 The bindings are JavaScript that was generated from the provider's own schema: every resource is a class whose getters
 say `// name - computed: …, optional: …, required: …`, and whose fields name the classes of nested blocks.
@@ -16,7 +16,7 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any, Final
 
-PACKAGE: Final = "cdktn-provider-google"
+_PACKAGE: Final = "cdktn-provider-{}"
 
 _CLASS: Final = re.compile(r"^class (\w+) extends cdkt[fn]\.(\w+) \{$", re.MULTILINE)
 _FIELD: Final = re.compile(
@@ -55,32 +55,33 @@ _KINDS: Final = {"TerraformResource": "resources", "TerraformDataSource": "data_
 Block = dict[str, Any]
 
 
-def load(types: Iterable[str], *, cache: Path) -> dict[str, Any]:
+def load(provider: str, types: Iterable[str], *, cache: Path) -> dict[str, Any]:
     """The provider's own block and those of the resources and data sources named.
 
     Args:
+        provider: google or google-beta.
         types: as `google_storage_bucket`; those the provider does not have are left out.
         cache: folder that keeps what was read; reading takes seconds.
 
     Returns:
         `version`, `provider`, `resources` and `data_sources`; a block is `{"attributes": …, "blocks": …}`.
     """
-    wanted = sorted(set(types))
-    key = hashlib.sha256(f"{version(PACKAGE)} {wanted} {Path(__file__).read_text()}".encode()).hexdigest()[:16]
-    kept = cache / f"google-{key}.json"
+    wanted, package = sorted(set(types)), _PACKAGE.format(provider)
+    key = hashlib.sha256(f"{version(package)} {wanted} {Path(__file__).read_text()}".encode()).hexdigest()[:16]
+    kept = cache / f"{provider}-{key}.json"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
         aside = kept.with_suffix(f".{os.getpid()}")
-        aside.write_text(json.dumps(_read(set(wanted))))
+        aside.write_text(json.dumps(_read(package, set(wanted))))
         aside.rename(kept)
     return json.loads(kept.read_text())
 
 
-def _read(types: set[str]) -> dict[str, Any]:
+def _read(package: str, types: set[str]) -> dict[str, Any]:
     folders = {name.removeprefix("google_").replace("_", "-") for name in types}
-    wanted = folders | {f"data-google-{folder}" for folder in folders} | {"provider"}
+    wanted = {f"{before}{folder}" for folder in folders for before in ("", "google-", "data-google-")} | {"provider"}
     schema: dict[str, Any] = {"version": None, "provider": None, "resources": {}, "data_sources": {}}
-    for source in _sources(wanted):
+    for source in _sources(package, wanted):
         for name, (kind, body) in source.classes.items():
             if kind == "TerraformProvider":
                 schema["version"] = re.search(r"providerVersion: '([\d.]+)'", body)[1]
@@ -90,9 +91,9 @@ def _read(types: set[str]) -> dict[str, Any]:
     return schema
 
 
-def _sources(folders: set[str]) -> Iterable["_Source"]:
+def _sources(package: str, folders: set[str]) -> Iterable["_Source"]:
     # Not by importing it, which would start a Node.js.
-    (archive,) = (file.locate() for file in distribution(PACKAGE).files or () if file.match("_jsii/*.jsii.tgz"))
+    (archive,) = (file.locate() for file in distribution(package).files or () if file.match("_jsii/*.jsii.tgz"))
     texts: dict[str, list[str]] = {}
     with tarfile.open(archive) as tar:
         for member in tar:

@@ -1,7 +1,7 @@
 """Where the provider comes from: the registry when it can be reached, else the local schema."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,27 +39,29 @@ def source(folder: Path, cache: Path) -> Iterator[Source]:
     if real:
         yield _from_registry(cache, why)
         return
-    known = schema.load(used_types(folder), cache=cache)
+    known = {name: schema.load(name, types, cache=cache) for name, types in used_types(folder).items()}
+    versions = {name: each["version"] for name, each in known.items()}
     with serving(known) as attach:
-        name = f"hashicorp/google {known['version']} by its schema, served here ({why})"
-        mirror = {"TF_CLI_CONFIG_FILE": str(_mirror(known["version"], cache))}
-        yield Source(name, False, mirror, mirror | attach)
+        called = " and ".join(f"hashicorp/{name} {version}" for name, version in sorted(versions.items()))
+        mirror = {"TF_CLI_CONFIG_FILE": str(_mirror(versions, cache))}
+        yield Source(f"{called} by schema, served here ({why})", False, mirror, mirror | attach)
 
 
 def _from_registry(cache: Path, why: str) -> Source:
     plugins = cache / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     shared = {"TF_PLUGIN_CACHE_DIR": str(plugins), "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1"}
-    return Source(f"hashicorp/google itself, from the registry ({why})", True, shared, shared)
+    return Source(f"hashicorp/google and google-beta themselves, from the registry ({why})", True, shared, shared)
 
 
-def _mirror(version: str, cache: Path) -> Path:
-    """A mirror that offers just this version, so that init holds every version constraint against it."""
+def _mirror(versions: Mapping[str, str], cache: Path) -> Path:
+    """A mirror that offers just these versions, so that init holds every version constraint against them."""
     mirror = cache / "mirror"
-    marker = mirror / ADDRESS / version / "linux_amd64" / f"terraform-provider-google_v{version}"
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.write_text(_MARKER)
-    marker.chmod(0o755)
+    for name, version in versions.items():
+        marker = mirror / ADDRESS.format(name) / version / "linux_amd64" / f"terraform-provider-{name}_v{version}"
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.write_text(_MARKER)
+        marker.chmod(0o755)
     config = cache / "local.tfrc"
     config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
     return config

@@ -21,7 +21,8 @@ module "platform" {
   github  = var.github
   budget  = var.budget
 
-  protected = true
+  protected     = true
+  undelete_days = { data = 30, models = 90 }
   cluster = {
     mode = "standard"
     pools = {

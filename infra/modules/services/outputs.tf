@@ -10,11 +10,11 @@ output "number" {
 }
 
 output "agents" {
-  description = "Google's own accounts by service, as members for IAM: of those services that are enabled."
+  description = "Google's own accounts by service, as members for IAM, once they are there: of those services that are enabled."
   value = {
     for service, domain in local.agents :
     service => "serviceAccount:service-${data.google_project.this.number}@${domain}.iam.gserviceaccount.com"
     if contains(var.services, service)
   }
-  depends_on = [google_project_service.this]
+  depends_on = [google_project_service.this, google_project_service_identity.this, data.google_storage_project_service_account.this]
 }

@@ -40,6 +40,18 @@ resource "google_storage_bucket" "this" {
     }
   }
 
+  # The last version of what was deleted has none that is newer.
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+
+    condition {
+      days_since_noncurrent_time = each.value.noncurrent_days
+      with_state                 = "ARCHIVED"
+    }
+  }
+
   lifecycle_rule {
     action {
       type = "AbortIncompleteMultipartUpload"

@@ -25,13 +25,15 @@ variable "kms_key" {
 
 variable "buckets" {
   description = <<-TEXT
-    Buckets by the end of their name. Objects are versioned, unless retention_days says that none may be replaced or
-    deleted before that age: Cloud Storage has one or the other. Deleted objects can be restored for undelete_days.
+    Buckets by the end of their name. Objects are versioned: a version that was replaced or deleted stays for
+    noncurrent_days, while it is among versions_kept, and after that nobody can destroy it for undelete_days. Or
+    retention_days says that none may be replaced or deleted before that age: Cloud Storage has versions or such a policy.
   TEXT
   type = map(object({
     readers           = optional(list(string), [])
     writers           = optional(list(string), [])
     versions_kept     = optional(number, 3)
+    noncurrent_days   = optional(number, 90)
     undelete_days     = optional(number, 7)
     retention_days    = optional(number)
     cold_after_days   = optional(number)
@@ -47,9 +49,19 @@ variable "buckets" {
 
   validation {
     condition = alltrue([
-      for bucket in var.buckets : bucket.undelete_days == 0 || bucket.undelete_days >= 7 && bucket.undelete_days <= 90
+      for bucket in var.buckets : bucket.undelete_days >= 7 && bucket.undelete_days <= 90 || bucket.undelete_days == 0 && bucket.retention_days != null
     ])
-    error_message = "buckets.undelete_days must be 0 or from 7 to 90."
+    error_message = "buckets.undelete_days must be from 7 to 90, or 0 where there are retention_days."
+  }
+
+  validation {
+    condition     = alltrue([for bucket in var.buckets : bucket.retention_days == null || coalesce(bucket.retention_days, 0) >= 1 && coalesce(bucket.retention_days, 0) <= 36500])
+    error_message = "buckets.retention_days must be from 1 to 36500."
+  }
+
+  validation {
+    condition     = alltrue([for bucket in var.buckets : bucket.versions_kept >= 1 && bucket.noncurrent_days >= 1])
+    error_message = "buckets.versions_kept and noncurrent_days must be 1 or more."
   }
 
   validation {

@@ -9,6 +9,20 @@ resource "google_vertex_ai_tensorboard" "this" {
   }
 }
 
+# The region's one store, which Vertex AI else makes on the first run, without our key and for good.
+resource "google_vertex_ai_metadata_store" "this" {
+  provider = google-beta
+
+  project     = var.project
+  region      = var.region
+  name        = "default"
+  description = "Artifacts and executions of pipelines."
+
+  encryption_spec {
+    kms_key_name = var.kms_key
+  }
+}
+
 resource "google_vertex_ai_endpoint" "this" {
   #checkov:skip=CKV2_GCP_33:Clients outside the network ask it too; IAM decides who. Models for inside alone are served from the cluster.
   for_each = var.models

@@ -14,7 +14,7 @@ variable "name" {
 }
 
 variable "kms_key" {
-  description = "Id of the key that encrypts endpoints, Tensorboard and runs."
+  description = "Id of the key that encrypts endpoints, Tensorboard, metadata and runs."
   type        = string
 }
 

@@ -1,3 +1,5 @@
+mock_provider "google-beta" {}
+
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }
@@ -92,4 +94,14 @@ run "a_release_does_not_move" {
   }
 
   expect_failures = [var.release]
+}
+
+run "what_is_deleted_stays_a_while" {
+  command = plan
+
+  variables {
+    undelete_days = { pipeline = 0 }
+  }
+
+  expect_failures = [var.undelete_days]
 }

@@ -1,4 +1,6 @@
 # What each resource must be is held by the modules' own tests, and by tests/infra/test_environments.py.
+mock_provider "google-beta" {}
+
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }

@@ -1,3 +1,5 @@
+mock_provider "google-beta" {}
+
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }

@@ -1,3 +1,5 @@
+mock_provider "google-beta" {}
+
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }
@@ -25,6 +27,15 @@ run "services_stay_enabled" {
   assert {
     condition     = keys(output.agents) == ["aiplatform.googleapis.com", "storage.googleapis.com"]
     error_message = "A service that is not enabled has no agent."
+  }
+}
+
+run "what_google_makes_on_request_is_asked_for" {
+  command = plan
+
+  assert {
+    condition     = keys(google_project_service_identity.this) == ["aiplatform.googleapis.com"] && length(data.google_storage_project_service_account.this) == 1
+    error_message = "Accounts of enabled services that are there on request alone must be asked for, and no others."
   }
 }
 

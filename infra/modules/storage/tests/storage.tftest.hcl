@@ -50,7 +50,7 @@ run "versions_or_retention" {
   }
 
   assert {
-    condition     = length(google_storage_bucket.this["data"].lifecycle_rule) == 3 && length(google_storage_bucket.this["models"].lifecycle_rule) == 2
+    condition     = length(google_storage_bucket.this["data"].lifecycle_rule) == 4 && length(google_storage_bucket.this["models"].lifecycle_rule) == 3
     error_message = "Data grows cold after 90 days; models have no such rule."
   }
 }
@@ -84,6 +84,49 @@ run "undelete_has_bounds" {
 
   variables {
     buckets = { data = { undelete_days = 3 } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "nothing_can_be_destroyed_at_once" {
+  command = plan
+
+  variables {
+    buckets = { data = { undelete_days = 0 } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "a_policy_is_enough" {
+  command = plan
+
+  variables {
+    buckets = { data = { undelete_days = 0, retention_days = 30 } }
+  }
+
+  assert {
+    condition     = one(google_storage_bucket.this["data"].soft_delete_policy).retention_duration_seconds == 0
+    error_message = "What may not be deleted before an age need not be restored."
+  }
+}
+
+run "retention_has_bounds" {
+  command = plan
+
+  variables {
+    buckets = { data = { retention_days = 0 } }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "a_version_is_kept" {
+  command = plan
+
+  variables {
+    buckets = { data = { versions_kept = 0 } }
   }
 
   expect_failures = [var.buckets]

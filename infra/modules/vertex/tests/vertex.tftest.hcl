@@ -1,3 +1,5 @@
+mock_provider "google-beta" {}
+
 mock_provider "google" {
   mock_data "google_cloud_quotas_quota_info" {
     defaults = {
@@ -25,6 +27,15 @@ variables {
       template = "https://europe-west4-kfp.pkg.dev/acme-vision-dev/roadworthy-pipelines/fashion/v1"
       settings = { images_per_class = "200" }
     }
+  }
+}
+
+run "metadata_are_encrypted_from_the_first_run" {
+  command = plan
+
+  assert {
+    condition     = google_vertex_ai_metadata_store.this.name == "default" && google_vertex_ai_metadata_store.this.encryption_spec[0].kms_key_name == var.kms_key
+    error_message = "Runs write into the store of this name; it must be there before them, with our key."
   }
 }
 
