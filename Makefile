@@ -1,7 +1,7 @@
 # Every target sets the machine up first; where that is done it costs nothing.
 PYTHON_BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check infra-check tf-plan test bench-compress bench-serving bench-beam bench-bridge fuzz-serving test-beam \
+.PHONY: help setup demo browser check infra-check tf-plan tf-keep test bench-compress bench-serving bench-beam bench-bridge fuzz-serving test-beam \
   format lock test-containers golden docs clean tf-apply images images-pin images-push images-sign images-check manifests \
   deploy release retrain promote
 
@@ -26,8 +26,11 @@ infra-check: setup ## Terraform, policies, drift of what is generated: every scr
 tf-plan: ## What an apply would change in an environment; needs credentials. ENV=dev, staging or prod.
 	@infra/plan.sh "$(ENV)"
 
-tf-apply: ## Plans anew and applies that plan; needs credentials. ENV=dev, staging or prod.
-	@infra/apply.sh "$(ENV)"
+tf-keep: setup ## Puts the plan of tf-plan beside the state and prints its sum; needs credentials. ENV=dev, staging or prod.
+	@$(PYTHON_BIN)/python infra/plans.py keep "$(ENV)"
+
+tf-apply: setup ## Applies the plan that tf-keep put away, and no other; needs credentials. ENV=dev, staging or prod. PLAN=its sum.
+	@infra/apply.sh "$(ENV)" "$(PLAN)"
 
 images: ## Builds the container images with Docker. IMAGES=server-litert for some of them.
 	@infra/docker/images.sh build $(IMAGES)
@@ -37,7 +40,7 @@ images-check: setup ## Follows Dockerfiles in roots of Debian 13 and asks what t
 	@command -v debootstrap >/dev/null || apt-get install -qq -y debootstrap >/dev/null
 	$(PYTHON_BIN)/pytest -m images tests/infra/test_images.py tests/infra/test_compose.py
 
-images-pin: ## Asks the registries for the digests of what the images are made from; writes infra/docker/images.env.
+images-pin: ## Asks the registries for the digests of what images are made from and compose runs; writes them where the tags stand.
 	@infra/docker/images.sh pin
 
 images-push: ## Builds and pushes with bill of materials and provenance. REGISTRY=… VERSION=…
@@ -64,6 +67,9 @@ promote: setup ## Takes the challenger that a config deployed to all of the traf
 # Tests that look at no clock, or only to give up: the longest first, as they are dealt out file by file.
 COMPUTE := $(addprefix tests/,e2e models components pipeline infra contracts docs) \
   $(addprefix tests/serving/,vertex rollout model_sync) $(wildcard tests/serving/servables/test_*.py tests/serving/test_*.py)
+
+browser: ## Chromium and Poppler, with which tests look at the report; nothing where they are, and only told where nobody may install them.
+	@infra/browser.sh
 
 test: setup ## Every test, real servers and one small end-to-end run among them.
 	@# What computes is spread over two processes; servers, whose tests look at the clock, have the machine to themselves.

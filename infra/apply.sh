@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
-# Plans an environment anew and applies just that plan; who may run it is the workflow's approval to decide.
+# Applies the very plan that tf-keep put away and somebody approved, by its sum; Terraform refuses it once the state is another.
+#
+#   apply.sh ENV SUM
 set -euo pipefail
 cd "$(dirname "$0")"
-./plan.sh "${1:-}"
+
+./init.sh "${1:-}"
+trap 'rm -f "envs/$1/$1.tfplan"' EXIT
+../.venv/bin/python plans.py fetch "$1" "${2:-}"
 terraform -chdir="envs/$1" apply -input=false "$1.tfplan"
-rm -f "envs/$1/$1.tfplan"

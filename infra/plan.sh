@@ -1,27 +1,9 @@
 #!/usr/bin/env bash
 # Plans an environment against its state and the real project; the plan is kept as infra/envs/ENV/ENV.tfplan, to be applied as it was read.
 set -euo pipefail
-cd "$(dirname "$0")/envs"
+cd "$(dirname "$0")"
 
-stop() {
-  printf 'tf-plan: %s\n' "$@" >&2
-  exit 2
-}
-
-env=${1:-}
-ls | grep -qxF -- "$env" || stop "ENV must be one of: $(ls | xargs). Received: ${env:-none}." "Try: make tf-plan ENV=dev"
-command -v terraform >/dev/null || stop "Terraform 1.11 or newer must be on PATH. Received: none." "developer.hashicorp.com/terraform/install"
-
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
-if ! terraform -chdir="$env" init -input=false 2>"$said"; then
-  cat "$said" >&2
-  ! grep -q 'could not find default credentials' "$said" ||
-    stop "Credentials for Google Cloud must be there. Received: none." "Try: gcloud auth application-default login"
-  ! grep -q "bucket doesn't exist" "$said" ||
-    stop "The bucket that infra/envs/$env/backend.tf names must be there. Received: none." "infra/bootstrap makes it: docs/guide/runbook.md"
-  exit 1
-fi
-cat "$said" >&2
-terraform -chdir="$env" plan -input=false -out="$env.tfplan"
-echo "tf-plan: terraform -chdir=infra/envs/$env apply $env.tfplan"
+./init.sh "${1:-}"
+umask 077 # a plan holds what a state holds
+terraform -chdir="envs/$1" plan -input=false -out="$1.tfplan"
+echo "tf-plan: terraform -chdir=infra/envs/$1 apply $1.tfplan"

@@ -1,4 +1,4 @@
-# The bucket that holds the state of an environment. Its own state stays with whoever ran this, once; see the runbook.
+# The buckets that hold the state of an environment, and plans until they are applied. Their own state stays with whoever ran this, once; see the runbook.
 
 provider "google" {
   project        = var.project
@@ -30,6 +30,7 @@ module "storage" {
   prefix   = var.project
   kms_key  = module.kms.keys["state"]
   buckets = {
-    terraform = { writers = var.administrators, versions_kept = 50, undelete_days = 90 }
+    terraform       = { writers = var.administrators, versions_kept = 50, noncurrent_days = 365, undelete_days = 90 }
+    terraform-plans = { writers = var.administrators, delete_after_days = 7 }
   }
 }

@@ -2,3 +2,8 @@ output "bucket" {
   description = "The bucket that an environment's backend.tf names."
   value       = trimprefix(module.storage.urls["terraform"], "gs://")
 }
+
+output "plans" {
+  description = "The bucket of plans that wait for approval."
+  value       = trimprefix(module.storage.urls["terraform-plans"], "gs://")
+}

@@ -9,13 +9,13 @@ variable "project" {
 }
 
 variable "region" {
-  description = "Region of the bucket."
+  description = "Region of the buckets."
   type        = string
   default     = "europe-west4"
 }
 
 variable "administrators" {
-  description = "Members who may read and write state, besides the project's owners: group:…, serviceAccount:…."
+  description = "Members who may read and write state and plans, besides the project's owners: group:…, serviceAccount:…."
   type        = list(string)
   default     = []
 

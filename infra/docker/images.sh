@@ -3,7 +3,7 @@
 #
 #   images.sh list             their names
 #   images.sh build [NAME…]    into the local Docker, all of them or these
-#   images.sh pin              asks the registries for the digests of images.env's tags and writes TAG@DIGEST there
+#   images.sh pin              asks the registries for the digests of images.env's tags, and of compose.yaml's, and writes TAG@DIGEST there
 #   images.sh push [NAME…]     builds for $REGISTRY with bill of materials and provenance; digests go to build/images/.
 #                              Has gcloud sign Docker in to Artifact Registry, which stays in Docker's own config
 #   images.sh sign [NAME…]     signs what was pushed with cosign, without a key (Sigstore's certificate for the workload)
@@ -95,19 +95,24 @@ sign() {
 
 pin() {
   need "docker buildx" "Asking a registry for digests"
-  local variable image found new
-  new=$(mktemp)
-  while IFS= read -r line; do
-    if [[ $line =~ ^([A-Z_]+)=([^@]+)(@.*)?$ ]]; then
-      variable=${BASH_REMATCH[1]} image=${BASH_REMATCH[2]}
+  local file image found
+  local -A pinned=()
+  for file in infra/docker/images.env infra/compose/compose.yaml; do
+    while IFS= read -r image; do
       found=$(docker buildx imagetools inspect "$image" --format '{{.Manifest.Digest}}') ||
-        stop "$image must be in its registry. Received: no digest for $variable."
-      line=$variable=$image@$found
-    fi
-    echo "$line" >>"$new"
-  done <infra/docker/images.env
-  mv "$new" infra/docker/images.env
-  say "infra/docker/images.env names digests now"
+        stop "$image must be in its registry. Received: no digest for it, which $file names."
+      pinned[$file]+="s|\\([= ]\\)$image\\(@sha256:[0-9a-f]*\\)\\?\$|\\1$image@$found|;"
+    done < <(named "$file")
+  done
+  # Both or none: a registry that does not answer leaves nothing half pinned.
+  for file in "${!pinned[@]}"; do
+    sed -i "${pinned[$file]}" "$file"
+    say "$file names digests now"
+  done
+}
+
+named() { # FILE: the images of VARIABLE=IMAGE and image: IMAGE, without digests, save those that are made here
+  sed -nE 's/^([A-Z_]+=| +image: )([^@$]+)(@.*)?$/\2/p' "$1"
 }
 
 command=${1:-}

@@ -60,5 +60,5 @@ def chromium() -> str:
     if found is not None:
         return found
     if os.environ.get("CI"):
-        pytest.fail("CI must have Chromium; .ci/run installs it.")
-    pytest.skip("Chromium is not installed.")
+        pytest.fail("CI must have Chromium; make browser installs it.")
+    pytest.skip("Chromium is not installed; make browser does that.")

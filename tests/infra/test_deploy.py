@@ -1,5 +1,6 @@
 """What make images and make manifests would do, as far as no Docker and no cluster is needed."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -93,6 +94,51 @@ def test_docker_is_signed_in_to_artifact_registry_before_a_push(tmp_path, regist
 
     assert [line.split()[-1] for line in lines if line.startswith("gcloud auth configure-docker")] == signed_in
     assert "--push" in lines[-1]
+
+
+@pytest.fixture
+def pin(tmp_path):
+    """Runs `images.sh pin` on a copy, with a registry that has all save `missing`; returns what comes of it."""
+    for part in ("docker", "compose"):
+        shutil.copytree(ROOT / "infra" / part, tmp_path / "infra" / part)
+    docker = tmp_path / "bin/docker"
+    docker.parent.mkdir()
+
+    def run(missing="-"):
+        # As docker: buildx version, and buildx imagetools inspect IMAGE --format …
+        docker.write_text(f"""#!/bin/sh
+        [ "$2" != version ] || exit 0
+        [ "$4" != "{missing}" ] || exit 1
+        printf sha256: && printf %s "$4" | sha256sum | cut -d" " -f1
+        """)
+        docker.chmod(0o755)
+        environment = os.environ | {"PATH": f"{docker.parent}:{os.environ['PATH']}", "VERSION": "v1"}
+        command = [tmp_path / "infra/docker/images.sh", "pin"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        files = [tmp_path / "infra/docker/images.env", tmp_path / "infra/compose/compose.yaml"]
+        return done.returncode, done.stderr, [file.read_text() for file in files]
+
+    return run
+
+
+def test_pinning_names_every_image_by_its_digest_also_those_of_compose(pin):
+    code, said, (variables, compose) = pin()
+
+    assert code == 0, said
+    pinned = [line for line in variables.splitlines() if line[:1].isupper()]
+    pinned += [each["image"] for each in yaml.safe_load(compose)["services"].values() if "VERSION" not in each["image"]]
+    assert len(pinned) == 10
+    for line in pinned:
+        image, _, digest = line.split("=")[-1].partition("@")
+        assert digest == f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
+    assert pin()[2] == [variables, compose], "a second time changes nothing"
+
+
+def test_an_image_that_no_registry_has_leaves_all_as_it_was(pin):
+    code, said, files = pin(missing="grafana/grafana:12.1.1")
+
+    assert (code, "grafana/grafana:12.1.1 must be in its registry." in said) == (2, True)
+    assert not any("@sha256:" in text for text in files)
 
 
 def images_of(overlay):

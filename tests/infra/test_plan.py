@@ -1,4 +1,4 @@
-"""`make tf-plan` with a real Terraform and its real GCS backend, against the provider's schema and a local bucket."""
+"""`make tf-plan` and `tf-apply` with a real Terraform, its GCS backend, the providers' schemas and local buckets."""
 
 import json
 import shutil
@@ -15,24 +15,43 @@ from roadworthy.pipeline.config import load_config
 ROOT = Path(__file__).parents[2]
 
 
-def test_from_a_plan_to_a_config(tmp_path, attached):
-    infra = tmp_path / "infra"
-    shutil.copytree(ROOT / "infra", infra, ignore=shutil.ignore_patterns("check", ".terraform", "*.hcl", "*.tfplan"))
-    config = shutil.copy(ROOT / "examples/fashion.yaml", tmp_path / "fashion.yaml")
+STATE, PLANS = "roadworthy-dev-terraform", "roadworthy-dev-terraform-plans"
 
-    with gcs_server(tmp_path, "roadworthy-dev-terraform") as gcs:
+
+def checkout(folder):
+    """A copy in which Terraform may write, with this environment of Python."""
+    folder.mkdir()
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    copied = shutil.ignore_patterns("check", ".terraform", "*.hcl", "*.tfplan")
+    return shutil.copytree(ROOT / "infra", folder / "infra", ignore=copied)
+
+
+def test_from_a_plan_that_was_approved_to_a_config(tmp_path, attached):
+    infra, elsewhere = checkout(tmp_path / "here"), checkout(tmp_path / "elsewhere")
+    config = shutil.copy(ROOT / "examples/fashion.yaml", tmp_path / "fashion.yaml")
+    outputs = tmp_path / "outputs"
+
+    with gcs_server(tmp_path, STATE, PLANS) as gcs:
         cloud = {"STORAGE_EMULATOR_HOST": gcs.url, "GOOGLE_OAUTH_ACCESS_TOKEN": "a-token-of-the-test"}
         planned = attached(infra, infra / "plan.sh", "dev", **cloud)
         assert planned.returncode == 0, planned.stderr
         assert "tf-plan: terraform -chdir=infra/envs/dev apply dev.tfplan" in planned.stdout
-        assert gcs.names("roadworthy-dev-terraform") == ["platform/default.tfstate"], "the lock must be gone"
+        assert gcs.names(STATE) == ["platform/default.tfstate"], "the lock must be gone"
 
-        applied = attached(
-            infra, "terraform", f"-chdir={infra}/envs/dev", "apply", "-input=false", "dev.tfplan", **cloud
-        )
+        kept = attached(infra, sys.executable, infra / "plans.py", "keep", "dev", GITHUB_OUTPUT=str(outputs), **cloud)
+        assert kept.returncode == 0, kept.stderr
+        total = outputs.read_text().strip().removeprefix("dev=")
+        assert gcs.names(PLANS) == [f"{total}.tfplan"]
+        assert f"make tf-apply ENV=dev PLAN={total}" in kept.stdout
+
+        applied = attached(elsewhere, elsewhere / "apply.sh", "dev", total, **cloud)
         assert applied.returncode == 0, applied.stderr
-        state = json.loads(gcs.read("roadworthy-dev-terraform", "platform/default.tfstate"))
+        state = json.loads(gcs.read(STATE, "platform/default.tfstate"))
         assert len(state["resources"]) > 40
+        assert not list(elsewhere.rglob("*.tfplan"))
+
+        late = attached(elsewhere, elsewhere / "apply.sh", "dev", total, **cloud)
+        assert (late.returncode, "Saved plan is stale" in late.stderr) == (1, True), late.stderr
 
         again = attached(infra, infra / "plan.sh", "dev", **cloud)
         assert "No changes." in again.stdout, again.stdout
@@ -59,9 +78,7 @@ def on_google():
 
 @pytest.fixture
 def infra(tmp_path):
-    """A copy in which Terraform may write."""
-    copy = tmp_path / "infra"
-    return shutil.copytree(ROOT / "infra", copy, ignore=shutil.ignore_patterns("check", ".terraform", "*.tfplan"))
+    return checkout(tmp_path / "checkout")
 
 
 @pytest.mark.skipif(on_google(), reason="there are always credentials here")

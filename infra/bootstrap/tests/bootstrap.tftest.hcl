@@ -15,6 +15,15 @@ run "makes_what_the_environments_name" {
   }
 }
 
+run "plans_go_beside_the_state" {
+  command = plan
+
+  assert {
+    condition     = output.plans == "${output.bucket}-plans"
+    error_message = "infra/plans.py looks for plans in the state's bucket's name with -plans."
+  }
+}
+
 run "state_is_not_public" {
   command = plan
 
