@@ -21,7 +21,10 @@ def beside_config(path: Path, info: ValidationInfo) -> Path:
             "cloud: data, model_root and pipeline_root."
         )
     base = (info.context or {}).get("base")
-    return (base / path.expanduser()).resolve() if base else path
+    try:
+        return (base / path.expanduser()).resolve() if base else path
+    except RuntimeError as error:  # which is all that pathlib raises for a user or a circle of links
+        raise ValueError(f"must be a path of this machine. Received: {path} ({error})") from error
 
 
 class Settings(BaseModel):

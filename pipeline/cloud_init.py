@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from roadworthy.pipeline.cloud_config import CloudSettings
+from roadworthy.pipeline.config import NO_VALUE
 from roadworthy.serving.errors import ConfigError, DeployError
 
 OUTPUT: Final = "cloud"
@@ -63,7 +64,10 @@ def with_cloud_section(text: str, section: dict[str, Any]) -> str:
     known: dict[str, Any] = {}
     start = end = len(lines)
     if OUTPUT in keys:
-        known = yaml.safe_load(text)[OUTPUT] or {}
+        try:
+            known = yaml.safe_load(text)[OUTPUT] or {}
+        except NO_VALUE as error:
+            raise ConfigError(f"the config must be YAML. Received: {error}") from error
         if not isinstance(known, dict):
             raise ConfigError(f"line {keys[OUTPUT] + 1}: cloud must hold keys and values. Received: {known!r}.")
         start = keys[OUTPUT]

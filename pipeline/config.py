@@ -21,6 +21,8 @@ from roadworthy.pipeline.deploy_config import DeploySettings
 from roadworthy.serving.contract import LABEL_TEXT_KEY
 from roadworthy.serving.errors import ConfigError
 
+# What PyYAML raises beside its own errors where a value is not what it looks like: 2001-99-99, !!bool x.
+NO_VALUE: Final = (ValueError, KeyError, IndexError, AttributeError, TypeError, OverflowError)
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -59,7 +61,7 @@ class DataSettings(Settings):
 
 
 class BeamSettings(Settings):
-    """How Beam's DirectRunner runs the data nodes."""
+    """How Beam runs the data nodes on this machine."""
 
     workers: int = Field(1, ge=1, le=256, description="1 runs in this process; more start worker processes.")
 
@@ -158,7 +160,7 @@ def _load(path: Path, section: type[Section]) -> Section:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_repeated_keys(path, root)
         values = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, *NO_VALUE) as error:
         raise ConfigError(f"{path} must be YAML. Received: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold keys and values, such as 'name: fashion'. Received: {_shown(values)}.")
@@ -230,7 +232,7 @@ def _percent_hint(fault: ErrorDetails) -> str:
     limit = fault.get("ctx", {}).get("lt", fault.get("ctx", {}).get("le"))
     try:
         value = float(fault["input"])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return ""
     return f" Did you mean {value / 100:g}?" if limit == 1 and 1 < value <= 100 else ""  # noqa: PLR2004
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from roadworthy.components.gate.budgets import Budgets
 from roadworthy.pipeline.cloud_config import CloudSettings
-from roadworthy.pipeline.config import RunConfig
+from roadworthy.pipeline.config import NO_VALUE, RunConfig
 from roadworthy.pipeline.recipe_steps import recipe_steps, variant_id
 from roadworthy.serving.errors import ConfigError
 
@@ -97,7 +97,7 @@ def _checked(name: str, text: str, default: Value) -> Value:
             if number < lowest:
                 raise ValueError(f"must be at least {lowest}")
             return number
-    except (ValidationError, ValueError, yaml.YAMLError) as error:
+    except (ValidationError, yaml.YAMLError, *NO_VALUE) as error:
         said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise ConfigError(f"--set {name}: {said}. Received: {text}.") from error
     return text

@@ -1,7 +1,9 @@
 import json
+import re
 import subprocess
 import sys
 import textwrap
+from datetime import date
 from pathlib import Path
 
 import jsonschema
@@ -132,9 +134,28 @@ def test_every_fault_is_listed_once(tmp_path):
     assert message.count("prnue") == 1
 
 
-@pytest.mark.parametrize("text", ["", "[1, 2]", "just text", "a: [", "a: &a [*a]", "\tx: 1", "? [a]\n: 1"])
+@pytest.mark.parametrize("text", ["", "[1, 2]", "just text", "a: [", "a: &a [*a]", "\tx: 1", "? [a]\n: 1", "[" * 9999])
 def test_what_is_no_config_is_refused_with_the_file_named(tmp_path, text):
     assert "run.yaml" in fault(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "value", ["2001-99-99", "9" * 5000, "!!int ''", "!!bool x", "!!timestamp x", "0x_"], ids=lambda value: value[:12]
+)
+def test_a_value_that_yaml_has_no_object_for_is_refused(tmp_path, value):
+    assert "run.yaml must be YAML. Received: " in fault(tmp_path, f"name: {value}")
+
+
+def test_a_path_of_a_user_who_is_not_there_is_refused(tmp_path):
+    assert "data.path must be a path of this machine. Received: ~nobody-here" in fault(
+        tmp_path, MINIMAL.replace("photos", "~nobody-here/photos")
+    )
+
+
+def test_a_number_that_no_float_holds_is_refused(tmp_path):
+    assert "max_bad_fraction must be a valid number" in fault(
+        tmp_path, MINIMAL.replace("{path: photos", f"{{path: photos, max_bad_fraction: {10**400}")
+    )
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -142,7 +163,9 @@ def test_a_missing_file_is_refused(tmp_path):
         load_config(tmp_path / "absent.yaml")
 
 
-LEAF = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+# What has been a fault, or is one of another kind: a user, a circle, a bucket, a path too long, no path, no number.
+ODD = st.sampled_from(["~", "~nobody-here", ".", "gs://a", "a" * 5000, "\0", 10**400, float("nan"), date(2001, 1, 1)])
+LEAF = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | ODD
 ANY = st.recursive(
     LEAF,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -150,7 +173,16 @@ ANY = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(sorted(RunConfig.model_fields)), ANY))
+SECTIONS = {
+    "data": st.fixed_dictionaries({"path": LEAF}, optional={"max_bad_fraction": LEAF, "splits": ANY}),
+    "push": st.fixed_dictionaries({"model_root": LEAF}),
+}
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(RunConfig.model_fields)), ANY)
+    | st.fixed_dictionaries({"name": st.just("a"), "output": LEAF, **SECTIONS})
+)
 def test_any_yaml_is_either_valid_or_a_config_error(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("any") / "run.yaml"
     path.write_text(yaml.safe_dump(values))
@@ -161,6 +193,15 @@ def test_any_yaml_is_either_valid_or_a_config_error(tmp_path_factory, values):
         outcome = str(error)
 
     assert outcome == values.get("name") or outcome.startswith(str(path))
+
+
+@given(st.text(alphabet="ab:-?[]{}&*!|>'\"%@`#, \n\t\0~019.é", max_size=40))
+def test_any_text_is_either_valid_or_a_config_error(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("any") / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigError, match=re.escape(str(path))):
+        load_config(path)
 
 
 def test_reading_a_config_imports_nothing_heavy():

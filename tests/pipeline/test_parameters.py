@@ -32,6 +32,7 @@ def test_values_take_the_defaults_place(parameters):
         ("epochs_pruned_int8_1_prune=0", "at least 1"),
         ("max_size=30 potatoes", "must have one of the units"),
         ("max_quality_drop=[", "max_quality_drop"),
+        ("max_quality_drop=!!bool x", "Received: !!bool x"),
     ],
 )
 def test_what_a_parameter_can_not_take_is_told(parameters, word, said):
