@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# checkov over Terraform, Dockerfiles, rendered manifests and workflows. A rule is skipped only where the resource says why:
+# checkov over Terraform, Dockerfiles, rendered manifests and workflows, with rules of our own in rules/. A rule is skipped only where the resource says why:
 # `#checkov:skip=RULE:reason`, or the annotation `checkov.io/skip1: RULE=reason`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -16,7 +16,7 @@ done
 
 failed=0
 .cache/check/bin/checkov --directory "$all" --framework terraform dockerfile kubernetes github_actions \
-  --skip-download --quiet --compact >"$said" 2>&1 || failed=1
+  --external-checks-dir infra/check/rules --skip-download --quiet --compact >"$said" 2>&1 || failed=1
 grep -v '^$' "$said" || true
 
 if grep -q 'Failed to run check' "$said"; then

@@ -1,7 +1,6 @@
 """LiteRT interpreters of one model, so that as many requests run at once as there are cores."""
 
 import contextlib
-import os
 import statistics
 import threading
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from roadworthy.serving.contract import is_litert
+from roadworthy.serving.cores import available_cores
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.servables.litert_trial import run_on_zeros
 
@@ -37,12 +37,12 @@ class InterpreterPool:
         Args:
             path: a `.tflite` file.
             threads: threads an interpreter may have; None is by how many requests there are.
-            at_once: interpreters that may run at once, >= 1; None is the number of cores, by `threads` each.
+            at_once: interpreters that may run at once, >= 1; None is the number of available cores, by `threads` each.
 
         Raises:
             ServeError: the file is missing, or is no LiteRT model that can be run here.
         """
-        cores = len(os.sched_getaffinity(0))
+        cores = available_cores()
         self._path = path
         # Read as a whole: a mapped file that is cut while it is served would kill the process.
         self._content = _read(path)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roadworthy.serving.cores import available_cores
 from roadworthy.serving.errors import RoadworthyError, ServeError
 from roadworthy.serving.servables.blas import one_blas_thread
 from roadworthy.serving.server.flags import MICROS, WITHOUT_EFFECT, parser
@@ -140,7 +141,9 @@ def open_version_of(given: argparse.Namespace) -> Callable[[Path], "Servable"]:
     from roadworthy.serving.servables.tensorflow_threads import TensorFlowThreads
     from roadworthy.serving.server.batching_config import read_batching
 
-    share = None if given.workers == 1 else max(1, len(os.sched_getaffinity(0)) // given.workers)
+    available = available_cores()
+    whole = given.workers == 1 and available == len(os.sched_getaffinity(0))  # TensorFlow then counts as we do
+    share = None if whole else max(1, available // given.workers)
     both = given.tensorflow_session_parallelism or share
     return functools.partial(
         open_servable,

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 MISTAKES = {
@@ -58,6 +59,30 @@ MISTAKES = {
         "matchLabels:\n          k8s-app: kube-dns\n          roadworthy.dev/track: stable",
         "a peer must not be asked",
     ),
+    "an autoscaler by a metric that nobody writes": (
+        "roadworthy_request_latency_p95_microseconds|gauge",
+        "roadworthy_latency_p95|gauge",
+        "must scale by a metric that Rules record",
+    ),
+    "an autoscaler by the other track": (
+        "metric.labels.track: canary",
+        "metric.labels.track: stable",
+        "must scale by its own track's series",
+    ),
+    "a policy that lets everybody in": (
+        "  - from:\n    - namespaceSelector: {}\n      podSelector:\n        matchExpressions:\n"
+        '        - key: roadworthy.dev/may-ask-models\n          operator: In\n          values:\n          - "true"\n',
+        "  - from:\n    - namespaceSelector: {}\n",
+        "ingress must name peers and ports",
+    ),
+    "a policy that lets everything out": ("cidr: 10.255.255.254/32", "cidr: 0.0.0.0/0", "egress must name peers and"),
+    "a policy for one direction": (
+        "  policyTypes:\n  - Ingress\n  - Egress\n",
+        "  policyTypes:\n  - Ingress\n",
+        "policyTypes must be",
+    ),
+    "pods in one zone": ("topology.kubernetes.io/zone", "topology.kubernetes.io/region", "pods must be spread over"),
+    "more workers than cores": ("--workers=2", "--workers=4", "must have a core for each worker"),
     "twice the same": (
         "name: model-server-canary\n  namespace: models\nspec:\n  maxUnavailable",
         "name: model-server\n  namespace: models\nspec:\n  maxUnavailable",
@@ -99,6 +124,17 @@ def test_a_planted_mistake_fails(canary, kind):
 
     assert code == 1, said
     assert told in said
+
+
+@pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "PodMonitoring"])
+def test_a_deployment_without_one_of_its_guards_is_told(canary, kind):
+    left = [
+        one for one in yaml.safe_load_all(canary) if (one["kind"], one["metadata"]["name"]) != (kind, "model-server")
+    ]
+    said, code = check(yaml.safe_dump_all(left))
+
+    assert code == 1
+    assert f"stdin: Deployment/model-server: must have a {kind}. Received: none." in said
 
 
 def test_a_folder_without_overlays_is_refused(tmp_path):

@@ -110,3 +110,26 @@ def test_actionlint_tells_a_planted_mistake(tmp_path, before, after, told):
 
     assert done.returncode == 1
     assert told in done.stdout
+
+
+@pytest.mark.parametrize(
+    "pinned",
+    [
+        "actions/checkout@v6",
+        "actions/checkout@main # v6.0.2",
+        "actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd",
+        "actions/checkout@de0fac2 # v6.0.2",
+    ],
+)
+def test_lint_tells_an_action_that_is_not_pinned(tmp_path, pinned):
+    for part in (".github/workflows", "infra/docker", "infra/check"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    (tmp_path / ".git").mkdir()  # where actionlint takes a project to begin
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache/check").symlink_to(ROOT / ".cache/check")
+    file = tmp_path / ".github/workflows/promote.yml"
+    file.write_text(re.sub(r"actions/checkout@.*", pinned, file.read_text()))
+    done = subprocess.run([tmp_path / "infra/check/lint.sh"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert f"uses: {pinned}" in done.stdout

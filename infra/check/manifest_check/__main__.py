@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from manifest_check.guards import guard_faults
 from manifest_check.relations import relation_faults
 from manifest_check.schemas import schema_faults
 
@@ -43,7 +44,7 @@ def _check(name: str, text: str) -> bool:
         return True
     faults = [*_named_twice(manifests), *schema_faults(manifests)]
     # What has the wrong shape can't be followed from one to the other.
-    faults = faults or relation_faults(manifests)
+    faults = faults or [*relation_faults(manifests), *guard_faults(manifests)]
     for fault in faults:
         sys.stderr.write(f"{name}: {fault}\n")
     print(f"{name}: {len(manifests)} manifests, {len(faults)} faults")

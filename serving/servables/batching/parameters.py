@@ -1,11 +1,11 @@
 """How requests are put together into batches: TF Serving's `BatchingParameters`, as a frozen value."""
 
 import itertools
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from roadworthy.serving.cores import available_cores
 from roadworthy.serving.errors import ServeError
 
 # What upstream's message calls the attributes that are checked.
@@ -40,7 +40,7 @@ class Batching:
     max_batch_size: int = 1000
     timeout_us: int = 0
     max_enqueued_batches: int = 10
-    threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    threads: int = field(default_factory=available_cores)
     allowed_batch_sizes: tuple[int, ...] = ()
     pad_variable_length_inputs: bool = False
     split_large: bool = False

@@ -1,7 +1,6 @@
-import os
-
 import pytest
 
+from roadworthy.serving.cores import available_cores
 from roadworthy.serving.errors import ServeError
 from roadworthy.serving.servables.batching.parameters import Batching
 
@@ -9,7 +8,7 @@ from roadworthy.serving.servables.batching.parameters import Batching
 def test_defaults_are_upstream_s_with_a_thread_for_every_core():
     batching = Batching()
     assert (batching.max_batch_size, batching.timeout_us, batching.max_enqueued_batches) == (1000, 0, 10)
-    assert batching.threads == len(os.sched_getaffinity(0))
+    assert batching.threads == available_cores()
 
 
 @pytest.mark.parametrize(
