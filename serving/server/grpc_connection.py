@@ -259,15 +259,15 @@ class GrpcConnection(asyncio.Protocol):
             body, exchange.body = exchange.body, bytearray()
             self._service.let_go(len(body))
             answering = self._service.answer(exchange.path, exchange.call, body, exchange.encoding)
+            if not isinstance(answering, bytes):
+                exchange.answering = answering
+                answering.begin(functools.partial(self._answered, exchange))
         except Exception as error:
             self._end(exchange, error)
             return
         if isinstance(answering, bytes):
             self._send(exchange, answering)
-            return
-        exchange.answering = answering
-        answering.begin(functools.partial(self._answered, exchange))
-        if exchange.deadline is not None and exchange.number in self._exchanges:
+        elif exchange.deadline is not None and exchange.number in self._exchanges:
             exchange.timer = self._loop.call_at(exchange.deadline, self._too_late, exchange)
 
     def _answered(self, exchange: Exchange, message: bytes | None, error: BaseException | None) -> None:

@@ -1,7 +1,5 @@
 """TF Serving's PredictionService and ModelService over gRPC: from a request's message to the answer's."""
 
-import asyncio
-import functools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from roadworthy.serving import protos
 from roadworthy.serving.server import grpc_wire, profiler
+from roadworthy.serving.server.burst import Steps, Tell, one_step
 from roadworthy.serving.server.describe import model_metadata, model_status
 from roadworthy.serving.server.health import Health
 from roadworthy.serving.server.incoming import Incoming
@@ -18,7 +17,7 @@ from roadworthy.serving.server.inference import classify, multi_inference, regre
 from roadworthy.serving.server.observe import NOBODY, Call, Observers
 from roadworthy.serving.server.predict import answer
 from roadworthy.serving.server.served import Served
-from roadworthy.serving.server.work import Kind, Work, size_class
+from roadworthy.serving.server.work import Kind, Stop, Work, size_class
 from roadworthy.serving.status import CODE_NUMBERS, RequestError
 from roadworthy.serving.tensors import from_protos, to_proto
 
@@ -33,8 +32,6 @@ _FIELD_1, _ONE_BYTE_LENGTH = 0x0A, 0x7F
 _METADATA_FIELD: Final = "signature_def"
 _UNLIMITED: Final = 2**31 - 1
 
-Tell = Callable[[bytes | None, BaseException | None], None]
-
 
 class Answering(Protocol):
     """An answer that is on its way.
@@ -45,8 +42,12 @@ class Answering(Protocol):
 
     endless: bool
 
-    def begin(self, tell: Tell) -> None:
-        """Tells the answer, or why there is none, on the event loop."""
+    def begin(self, tell: Tell[bytes]) -> None:
+        """Tells the answer, or why there is none, on the event loop.
+
+        Raises:
+            RequestError: it can't be had now.
+        """
         ...
 
     def stop(self) -> None:
@@ -58,7 +59,7 @@ class Answering(Protocol):
 class _Method:
     name: str
     request_class: Any
-    handle: Callable[[Served, Any, Call], Any]
+    handle: Callable[[Served, Any, Call], Steps[Any]]
 
 
 class GrpcService:
@@ -156,25 +157,24 @@ class GrpcService:
         if method is None:
             assert self._health is not None
             return self._health.answer(path, message)
-        kind, model, do = self._job(method, call, message)
-        answered = self._work.run(kind, do, model=model)
-        return answered if isinstance(answered, bytes) else _Later(answered)
+        return _Later(self._work, *self._job(method, call, message))
 
-    def _job(self, method: _Method, call: Call, message: bytes) -> tuple[Kind | None, str, Callable[[], bytes]]:
+    def _job(self, method: _Method, call: Call, message: bytes) -> tuple[Kind | None, str, Steps[bytes]]:
         """Which other requests cost as much, the model it is for, and what there is to do."""
         if len(message) > _SMALL_BYTES:
-            model = _announced_model(message)
-            return None, model, lambda: self._respond(method, call, _parsed(method, message))
+            return None, _announced_model(message), self._respond(method, call, lambda: _parsed(method, message))
         request = _parsed(method, message)
         spec = _spec_of(request)
         # What names no model, such as a reload, is none of the many requests that are alike.
         kind = None if spec is None else (method.name, bytes(spec.SerializeToString()), size_class(len(message)))
-        return kind, _model_of(request), functools.partial(self._respond, method, call, request)
+        return kind, _model_of(request), self._respond(method, call, lambda: request)
 
-    def _respond(self, method: _Method, call: Call, request: Any) -> bytes:
+    def _respond(self, method: _Method, call: Call, parsed: Callable[[], Any]) -> Steps[bytes]:
+        request = parsed()
         call.model = _model_of(request)
         self.observers.asked(call)
-        answered: bytes = method.handle(self._served, request, call).SerializeToString()
+        response = yield from method.handle(self._served, request, call)
+        answered: bytes = response.SerializeToString()
         return answered
 
 
@@ -199,25 +199,20 @@ def limits_of(options: Mapping[str, str | int]) -> dict[str, int]:
 
 
 class _Later:
-    """An answer that comes from a thread."""
+    """An answer that is to be worked on."""
 
     endless = False
 
-    def __init__(self, future: "asyncio.Future[bytes]") -> None:
-        self._future = future
+    def __init__(self, work: Work, kind: Kind | None, model: str, steps: Steps[bytes]) -> None:
+        self._work, self._kind, self._model, self._steps = work, kind, model, steps
+        self._stop: Stop | None = None
 
-    def begin(self, tell: Tell) -> None:
-        self._future.add_done_callback(lambda done: _tell(done, tell))
+    def begin(self, tell: Tell[bytes]) -> None:
+        self._stop = self._work.begin(self._kind, self._steps, tell, model=self._model)
 
     def stop(self) -> None:
-        self._future.cancel()
-
-
-def _tell(done: "asyncio.Future[bytes]", tell: Tell) -> None:
-    if done.cancelled():
-        return
-    error = done.exception()
-    tell(None if error else done.result(), error)
+        if self._stop is not None:
+            self._stop()
 
 
 def _parsed(method: _Method, message: bytes) -> Any:
@@ -254,8 +249,8 @@ def _model_of(request: Any) -> str:
     return "" if spec is None else str(spec.name)
 
 
-def _predict(served: Served, request: Any, call: Call) -> Any:
-    answered = answer(
+def _predict(served: Served, request: Any, call: Call) -> Steps[Any]:
+    answered = yield from answer(
         served,
         spec=request.model_spec,
         read_inputs=lambda _: from_protos(request.inputs),
@@ -298,27 +293,32 @@ def _reload(served: Served, request: Any, _: Call) -> Any:
     return response
 
 
+def _whole(handle: Callable[[Served, Any, Call], Any]) -> Callable[[Served, Any, Call], Steps[Any]]:
+    """A method that has no parts."""
+    return lambda served, request, call: one_step(lambda: handle(served, request, call))
+
+
 def _methods(service: str, *methods: _Method) -> dict[bytes, _Method]:
     return {f"/{service}/{method.name}".encode(): method for method in methods}
 
 
 _PROFILER: Final = _methods(
     profiler.SERVICE,
-    _Method("Profile", protos.ProfileRequest, lambda _served, request, _call: profiler.profile(request)),
+    _Method("Profile", protos.ProfileRequest, _whole(lambda _served, request, _call: profiler.profile(request))),
 )
 _METHODS: Final[Mapping[bytes, _Method]] = {
     **_methods(
         protos.PREDICTION_SERVICE,
         _Method("Predict", protos.PredictRequest, _predict),
-        _Method("GetModelMetadata", protos.GetModelMetadataRequest, _metadata),
-        _Method("Classify", protos.ClassificationRequest, classify),
-        _Method("Regress", protos.RegressionRequest, regress),
-        _Method("MultiInference", protos.MultiInferenceRequest, multi_inference),
+        _Method("GetModelMetadata", protos.GetModelMetadataRequest, _whole(_metadata)),
+        _Method("Classify", protos.ClassificationRequest, _whole(classify)),
+        _Method("Regress", protos.RegressionRequest, _whole(regress)),
+        _Method("MultiInference", protos.MultiInferenceRequest, _whole(multi_inference)),
     ),
     **_methods(
         protos.MODEL_SERVICE,
-        _Method("GetModelStatus", protos.GetModelStatusRequest, _status),
-        _Method("HandleReloadConfigRequest", protos.ReloadConfigRequest, _reload),
+        _Method("GetModelStatus", protos.GetModelStatusRequest, _whole(_status)),
+        _Method("HandleReloadConfigRequest", protos.ReloadConfigRequest, _whole(_reload)),
     ),
     **_PROFILER,
 }

@@ -3,12 +3,12 @@
 Reference: https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from google.protobuf.message import DecodeError
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from roadworthy.serving.server.burst import Tell
 from roadworthy.serving.status import RequestError
 
 # The names upstream answers for; the empty one is the server as a whole.
@@ -17,8 +17,6 @@ _CHECK: Final = b"/grpc.health.v1.Health/Check"
 _WATCH: Final = b"/grpc.health.v1.Health/Watch"
 # As observers know its methods.
 PATHS: Final = (_CHECK.decode(), _WATCH.decode())
-
-Tell = Callable[[bytes | None, BaseException | None], None]
 
 
 class Health:
@@ -88,9 +86,9 @@ class Watch:
     def __init__(self, health: Health, service: str) -> None:
         self._health = health
         self._service = service
-        self._tell: Tell | None = None
+        self._tell: Tell[bytes] | None = None
 
-    def begin(self, tell: Tell) -> None:
+    def begin(self, tell: Tell[bytes]) -> None:
         """Tells how it is now."""
         self._tell = tell
         self._health.add(self)

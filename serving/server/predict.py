@@ -9,6 +9,7 @@ import numpy as np
 
 from roadworthy.serving.contract import EXAMPLES_SIGNATURE
 from roadworthy.serving.servables.base import Servable, Signature
+from roadworthy.serving.server.burst import Steps
 from roadworthy.serving.server.observe import Call
 from roadworthy.serving.server.served import Served
 from roadworthy.serving.status import RequestError
@@ -32,8 +33,8 @@ def answer(
     output_filter: Iterable[str] = (),
     no_signature: str = 'Serving signature key "{}" not found.',
     call: Call,
-) -> Answer:
-    """Asks one version of a model.
+) -> Steps[Answer]:
+    """Asks one version of a model, in three steps: the inputs are read, the model runs, and whoever asks goes on.
 
     Args:
         served: what is served.
@@ -42,6 +43,9 @@ def answer(
         output_filter: names of the outputs wanted; empty is all.
         no_signature: how the transport says that there is no signature of that name.
         call: is told which version and signature answered, and what they took and gave.
+
+    Returns:
+        The steps to the answer.
 
     Raises:
         RequestError: the request can't be answered; carries the code.
@@ -55,9 +59,11 @@ def answer(
         call.version, call.signature = number, name
         try:
             call.inputs = read_inputs(found)
+            yield
             call.outputs = run_timed(servable, name, call.inputs, wanted, call)
         except TensorError as error:
             raise RequestError(str(error)) from error
+    yield
     return Answer(number, name, call.outputs)
 
 

@@ -15,6 +15,7 @@ from roadworthy.serving.json_examples import read_examples, write_classes, write
 from roadworthy.serving.json_inputs import read_inputs
 from roadworthy.serving.json_tensors import write_json, write_outputs
 from roadworthy.serving.json_values import parse_json, quoted
+from roadworthy.serving.server.burst import Steps, one_step
 from roadworthy.serving.server.describe import model_metadata, model_status
 from roadworthy.serving.server.incoming import Incoming
 from roadworthy.serving.server.inference import classify, regress
@@ -114,37 +115,53 @@ class RestApp:
         finally:
             self._observers.done(call, error)
 
-    def answer_at_once(self, path: str, headers: Headers, client: tuple[str, int] | None, body: bytes) -> Reply | None:
-        """Answers a POST request that is whole, if those like it are worked on at once; else None.
+    def answer_soon(
+        self,
+        path: str,
+        headers: Headers,
+        client: tuple[str, int] | None,
+        body: bytes,
+        tell: Callable[[Reply], None],
+    ) -> bool:
+        """Answers a POST request that is whole in the loop's next turn, if those like it are quick.
 
         Args:
             path: decoded.
             headers: names in small letters.
             client: address and port; None over a unix socket.
             body: as it came.
+            tell: told the answer, once, and not before this returns.
+
+        Returns:
+            Whether it will be answered.
         """
         path = self._aliases.get(path, path)
         kind = _kind("POST", path, body)
         if not self._work.is_quick(kind) or len(body) > self._max_body_bytes:
-            return None
+            return False
         call = Call("rest", path, peer=_peer_name(client), headers=headers)
         if call.header(b"content-encoding") is not None:
-            return None
-        error: BaseException | None = None
-        try:
-            self._arrived(call, "POST", path)
-            call.request_bytes = len(body)
-            self._observers.asked(call)
-            status, answered = (
-                200,
-                self._work.run_at_once(kind, functools.partial(_ask, self._served, path, body, call)),
-            )
-        except Exception as raised:
-            error = raised
-            status, answered = self._told(raised, call)
-        call.response_bytes = len(answered)
-        self._observers.done(call, error)
-        return status, call.answer_headers, answered
+            return False
+
+        def told(answered: bytes | None, error: BaseException | None) -> None:
+            status, content = (200, answered or b"") if error is None else self._told(error, call)
+            call.response_bytes = len(content)
+            self._observers.done(call, error)
+            tell((status, call.answer_headers, content))
+
+        self._work.begin(kind, self._whole(path, body, call), told)
+        return True
+
+    def hurry(self) -> None:
+        """Answers what `answer_soon` was given, now."""
+        self._work.hurry()
+
+    def _whole(self, path: str, body: bytes, call: Call) -> Steps[bytes]:
+        """Answers a POST request that came at one go."""
+        self._arrived(call, "POST", path)
+        call.request_bytes = len(body)
+        self._observers.asked(call)
+        return (yield from _ask(self._served, path, body, call))
 
     async def _answer(self, scope: Scope, receive: Receive, call: Call) -> bytes:
         verb, path = scope["method"], scope["path"]
@@ -153,11 +170,10 @@ class RestApp:
         call.request_bytes = len(body)
         self._observers.asked(call)
         if verb == "POST":
-            do = functools.partial(_ask, self._served, path, body, call)
+            steps = _ask(self._served, path, body, call)
         else:
-            do = functools.partial(_describe, self._served, path)
-        answered = self._work.run(_kind(verb, path, body), do, model=call.model)
-        return answered if isinstance(answered, bytes) else await answered
+            steps = one_step(functools.partial(_describe, self._served, path))
+        return await self._work.run(_kind(verb, path, body), steps, model=call.model)
 
     def _arrived(self, call: Call, verb: str, path: str) -> None:
         """Fills in what the head of a request tells, and tells the observers of it."""
@@ -247,16 +263,17 @@ def _too_long(received: str, max_bytes: int) -> RequestError:
     )
 
 
-def _ask(served: Served, path: str, body: bytes, call: Call) -> bytes:
+def _ask(served: Served, path: str, body: bytes, call: Call) -> Steps[bytes]:
     target = _matched(_ASK, "POST", path)
     document = parse_json(body)
     if not isinstance(document, dict):
         raise RequestError(f"JSON Value: {quoted(document)} Is not object")
-    return write_json(_METHODS[target["method"].lower()](served, _spec(target, document), document, call))
+    answered = yield from _METHODS[target["method"].lower()](served, _spec(target, document), document, call)
+    return write_json(answered)
 
 
-def _predict(served: Served, spec: Any, document: dict[str, Any], call: Call) -> Any:
-    answered = answer(
+def _predict(served: Served, spec: Any, document: dict[str, Any], call: Call) -> Steps[Any]:
+    answered = yield from answer(
         served,
         spec=spec,
         read_inputs=lambda signature: read_inputs(document, signature),
@@ -266,16 +283,22 @@ def _predict(served: Served, spec: Any, document: dict[str, Any], call: Call) ->
     return write_outputs(answered.outputs, by_row="instances" in document)
 
 
-def _classify(served: Served, spec: Any, document: dict[str, Any], call: Call) -> Any:
+def _classify(served: Served, spec: Any, document: dict[str, Any], call: Call) -> Steps[Any]:
     request = protos.ClassificationRequest(model_spec=spec)
     read_examples(document, request.input)
-    return write_classes(classify(served, request, call).result)
+    yield
+    response = classify(served, request, call)
+    yield
+    return write_classes(response.result)
 
 
-def _regress(served: Served, spec: Any, document: dict[str, Any], call: Call) -> Any:
+def _regress(served: Served, spec: Any, document: dict[str, Any], call: Call) -> Steps[Any]:
     request = protos.RegressionRequest(model_spec=spec)
     read_examples(document, request.input)
-    return write_values(regress(served, request, call).result)
+    yield
+    response = regress(served, request, call)
+    yield
+    return write_values(response.result)
 
 
 _METHODS: Final = {"predict": _predict, "classify": _classify, "regress": _regress}

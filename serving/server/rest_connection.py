@@ -4,15 +4,13 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from roadworthy.serving.json_tensors import write_json
 from roadworthy.serving.server.uvicorn_parts import HttpToolsProtocol
 
 # A status, headers beside the type and the length, and a body of JSON.
 Reply = tuple[int, Sequence[tuple[bytes, bytes]], bytes]
-# Answers a POST request of a path, headers, a client's address and a body at once; None, if that would take too long.
-AnswerAtOnce = Callable[[str, Sequence[tuple[bytes, bytes]], tuple[str, int] | None, bytes], Reply | None]
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 _MAX_HEADERS: Final = 100
@@ -25,6 +23,25 @@ _LINGER_S: Final = 2.0
 # Of a URL that needs no decoding.
 _PLAIN_PATH: Final = re.compile(rb"/v1/models/[\w.:/-]+", re.ASCII)
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+
+
+class ShortWay(Protocol):
+    """Answers quick requests without a task or messages of ASGI, which cost several times what such a request does."""
+
+    def answer_soon(
+        self,
+        path: str,
+        headers: Sequence[tuple[bytes, bytes]],
+        client: tuple[str, int] | None,
+        body: bytes,
+        tell: Callable[[Reply], None],
+    ) -> bool:
+        """Answers a POST request in the loop's next turn; whether it will."""
+        ...
+
+    def hurry(self) -> None:
+        """Answers what is to be answered soon, now."""
+        ...
 
 
 class HeadWithBody:
@@ -77,21 +94,22 @@ class HeadWithBody:
 class RestConnection(HttpToolsProtocol):
     """The protocol of one client; belongs to the event loop's thread.
 
-    A quick request that came in one piece takes a short way: no task, no messages of ASGI, one call. They cost several
-    times what such a request does. Everything else goes uvicorn's way.
+    A quick request that came in one piece takes a short way, everything else goes uvicorn's. What comes while one is on
+    the short way makes it hurry, so that answers keep the order of their requests.
     """
 
-    def __init__(self, *, max_connections: int, answer_at_once: AnswerAtOnce | None = None, **of_uvicorn: Any) -> None:
+    def __init__(self, *, max_connections: int, short_way: ShortWay | None = None, **of_uvicorn: Any) -> None:
         """Makes the protocol of a client to come.
 
         Args:
             max_connections: of the server, idle ones among them.
-            answer_at_once: the short way; None is none.
+            short_way: answers quick requests; None is none.
             of_uvicorn: what uvicorn gives its protocols.
         """
         super().__init__(**of_uvicorn)
         self._max_connections = max_connections
-        self._answer_at_once = answer_at_once
+        self._short_way = short_way
+        self._is_on_short_way = False
         # The body so far of a request that may take the short way; None while there is none.
         self._held: list[bytes] | None = None
         # When the request that is coming in began; None while there is none.
@@ -112,6 +130,7 @@ class RestConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes in what came, unless the head of a request has become too long."""
+        self._hurry()
         if self.transport.is_closing():
             return
         if self._in_head:
@@ -127,6 +146,7 @@ class RestConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        self._hurry()
         super().on_message_begin()
         self._began, self._in_head, self._head_bytes = self.loop.time(), True, 0
 
@@ -159,7 +179,7 @@ class RestConnection(HttpToolsProtocol):
             return
         self._began, self._in_head, self._head_bytes = None, True, 0
         if self._held is not None:
-            if self._went_the_short_way(b"".join(self._held)):
+            if self._goes_the_short_way(b"".join(self._held)):
                 return
             self._go_the_long_way()
         super().on_message_complete()
@@ -167,7 +187,7 @@ class RestConnection(HttpToolsProtocol):
     def _may_be_short(self) -> bool:
         """Whether the request whose head is whole may take the short way, if its body comes along."""
         return (
-            self._answer_at_once is not None
+            self._short_way is not None
             and _PLAIN_PATH.fullmatch(self.url) is not None
             and self.parser.get_method() == b"POST"
             and self.parser.get_http_version() == "1.1"
@@ -178,17 +198,28 @@ class RestConnection(HttpToolsProtocol):
             and (self.cycle is None or self.cycle.response_complete)
         )
 
-    def _went_the_short_way(self, body: bytes) -> bool:
-        """Answers the request that is held, if that can be done at once."""
-        assert self._answer_at_once is not None
-        reply = self._answer_at_once(self.url.decode("ascii"), self.headers, self.client, body)
-        if reply is None:
-            return False
-        self._held = None
+    def _goes_the_short_way(self, body: bytes) -> bool:
+        """Has the request that is held answered soon, if it is a quick one."""
+        assert self._short_way is not None
+        soon = self._short_way.answer_soon(
+            self.url.decode("ascii"), self.headers, self.client, body, self._answered_the_short_way
+        )
+        if soon:
+            self._held, self._is_on_short_way = None, True
+        return soon
+
+    def _answered_the_short_way(self, reply: Reply) -> None:
+        self._is_on_short_way = False
+        if self.transport.is_closing():
+            return
         status, headers, content = reply
         self._wire.write(_answer_of(status, [*self.server_state.default_headers, *headers], content))
         super().on_response_complete()
-        return True
+
+    def _hurry(self) -> None:
+        """Has what is on the short way answered before anything else happens."""
+        if self._is_on_short_way and self._short_way is not None:
+            self._short_way.hurry()
 
     def _go_the_long_way(self) -> None:
         """Gives the request that is held to uvicorn."""
@@ -196,6 +227,15 @@ class RestConnection(HttpToolsProtocol):
         super().on_headers_complete()
         for part in held:
             super().on_body(part)
+
+    def eof_received(self) -> None:
+        """The client sends no more; what it has asked is answered before uvicorn hangs up."""
+        self._hurry()
+
+    def shutdown(self) -> None:
+        """The server stops; what was asked is answered."""
+        self._hurry()
+        super().shutdown()
 
     def look_after(self, *, body_s: float) -> None:
         """Ends what has waited too long; called every few seconds.
@@ -225,6 +265,7 @@ class RestConnection(HttpToolsProtocol):
 
     def _refuse(self, status: int, message: str) -> None:
         """Answers without the application and hangs up."""
+        self._hurry()
         self._began = None
         if self.transport.is_closing():
             return

@@ -9,7 +9,7 @@ from typing import Final
 
 from roadworthy.serving.server.listening import MAX_CONNECTIONS
 from roadworthy.serving.server.rest_app import Application
-from roadworthy.serving.server.rest_connection import AnswerAtOnce, RestConnection
+from roadworthy.serving.server.rest_connection import RestConnection, ShortWay
 from roadworthy.serving.server.uvicorn_parts import Config, Server
 
 _LOOK_S: Final = 0.005
@@ -26,7 +26,7 @@ class RestServer:
         *,
         drain_s: float,
         timeout_s: float,
-        answer_at_once: AnswerAtOnce | None = None,
+        short_way: ShortWay | None = None,
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         """Serves nothing yet.
@@ -36,7 +36,7 @@ class RestServer:
             sockets: where; they listen already. Where there are none, clients come by `take`.
             drain_s: how long requests under way get to finish.
             timeout_s: longest time the application takes for a request.
-            answer_at_once: the application's short way, see `RestConnection`; None is none.
+            short_way: the application's, see `RestConnection`; None is none.
             max_connections: most connections, idle ones among them.
         """
         self._sockets = list(sockets)
@@ -44,7 +44,7 @@ class RestServer:
         self._config = Config(
             app,  # type: ignore[arg-type]
             http=functools.partial(  # type: ignore[arg-type]
-                RestConnection, max_connections=max_connections, answer_at_once=answer_at_once
+                RestConnection, max_connections=max_connections, short_way=short_way
             ),
             ws="none",
             lifespan="off",

@@ -160,7 +160,7 @@ class Transports:
             drain_s=listening.drain_s,
             timeout_s=listening.rest_timeout_s,
             # Headers for other origins are added on the long way.
-            answer_at_once=None if listening.cors else app.answer_at_once,
+            short_way=None if listening.cors else app,
             max_connections=listening.max_connections,
         )
 

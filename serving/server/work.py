@@ -1,19 +1,22 @@
-"""Where requests are worked on: cheap ones at once on the event loop, all others in threads, and never too many.
+"""Where requests are worked on: cheap ones on the event loop, all others in threads, and never too many.
 
 Most threads only wait, for a batch to fill or for a session. A model that works on a few requests at a time has as
 many threads of its own: more would wake one another for nothing, and a slow model's would keep those of others busy.
 
-To hand a small request to another thread and back costs several times what the request itself does. What is worked on
-at once keeps every other request waiting, though, so only what was measured to be quick is, and only while it stays so.
+To hand a small request to another thread and back costs several times what the request itself does. What the loop
+does keeps every other request waiting, though, so only what was measured to be quick is done there, and only while it
+stays so.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
+from roadworthy.serving.server.burst import Answer, Burst, Member, Steps, Tell, finish
 from roadworthy.serving.status import RequestError
 
 # Threads mostly wait: for a batch to fill, or for their turn with an interpreter.
@@ -37,7 +40,8 @@ _LONGEST_PAUSE_S: Final = 60.0
 _MAX_KINDS: Final = 1024
 
 Kind = Hashable
-Answer = TypeVar("Answer")
+# Gives a request up.
+Stop = Callable[[], None]
 
 
 @dataclass(slots=True)
@@ -82,7 +86,7 @@ class Pace:
 
 
 class Work:
-    """Works on requests; `run` belongs to the event loop's thread."""
+    """Works on requests; belongs to the event loop's thread."""
 
     def __init__(
         self,
@@ -106,41 +110,49 @@ class Work:
         self._at_once = at_once
         self._max_requests = max_requests
         self._paces: dict[Kind | None, Pace] = {}
+        self._burst = Burst()
         self._under_way = 0
 
     def is_quick(self, kind: Kind | None) -> bool:
-        """Whether requests of a kind are worked on at once."""
+        """Whether requests of a kind are worked on by the event loop, in its next turn."""
         pace = self._paces.get(kind)
         return pace is not None and pace.on_loop
 
-    def run(self, kind: Kind | None, do: Callable[[], Answer], *, model: str = "") -> "Answer | asyncio.Future[Answer]":
-        """Works on a request.
+    def begin(self, kind: Kind | None, steps: Steps[Answer], tell: Tell[Answer], *, model: str = "") -> Stop:
+        """Has a request worked on.
 
         Args:
             kind: requests of one kind cost about the same, such as those of one size for one model; None is never
                 quick.
-            do: the work; what it raises is passed on.
+            steps: the work.
+            tell: told the answer, or what the work raises, on the event loop and not before this returns.
             model: the model it is for.
 
         Returns:
-            The answer, if the work was done at once, else a future of it.
+            What gives the request up: what has not begun is dropped, and nobody is told any more.
 
         Raises:
             RequestError: RESOURCE_EXHAUSTED, too many requests are under way.
         """
-        if kind is None or not self.is_quick(kind):
-            return self._in_thread(kind, do, self._threads_of(model))
-        return self.run_at_once(kind, do)
+        pace = self._paces.get(kind)
+        if kind is None or pace is None or not pace.on_loop:
+            return self._in_thread(kind, steps, tell, self._threads_of(model))
+        member = Member(steps, tell, pace.measured_on_loop)
+        self._burst.add(member)
+        return member.stop
 
-    def run_at_once(self, kind: Kind, do: Callable[[], Answer]) -> Answer:
-        """Works on a request of a quick kind; what it raises is passed on."""
-        pace = self._paces[kind]
-        started = perf_counter()
+    async def run(self, kind: Kind | None, steps: Steps[Answer], *, model: str = "") -> Answer:
+        """Works on a request; see `begin`."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        stop = self.begin(kind, steps, functools.partial(_settle, answer), model=model)
         try:
-            return do()
+            return await answer
         finally:
-            now = perf_counter()
-            pace.measured_on_loop(now - started, now)
+            stop()
+
+    def hurry(self) -> None:
+        """Answers what is quick and has come now, not in the next turn of the loop."""
+        self._burst.work_off()
 
     def close(self) -> None:
         """Waits for the work that has begun; what has not is dropped."""
@@ -162,8 +174,8 @@ class Work:
             self._own_threads.pop(model).shutdown(wait=False)
 
     def _in_thread(
-        self, kind: Kind | None, do: Callable[[], Answer], threads: ThreadPoolExecutor
-    ) -> "asyncio.Future[Answer]":
+        self, kind: Kind | None, steps: Steps[Answer], tell: Tell[Answer], threads: ThreadPoolExecutor
+    ) -> Stop:
         if self._under_way >= self._max_requests:
             raise RequestError(
                 f"The server must not have more than {self._max_requests} requests under way. Received: one more. "
@@ -172,27 +184,21 @@ class Work:
             )
         self._under_way += 1
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
-        doing = threads.submit(_timed, do)
-        doing.add_done_callback(lambda done: loop.call_soon_threadsafe(self._over, kind, done, answer))
+        doing = threads.submit(_timed, steps)
         # What waits for a thread is dropped with its request; what has one goes on, and counts until it is done.
-        answer.add_done_callback(lambda given: doing.cancel() if given.cancelled() else None)
-        return answer
+        wanted = _Wanted(tell, doing)
+        doing.add_done_callback(lambda done: loop.call_soon_threadsafe(self._over, kind, done, wanted))
+        return wanted.stop
 
-    def _over(self, kind: Kind | None, done: "Future[tuple[Any, float]]", answer: "asyncio.Future[Any]") -> None:
+    def _over(self, kind: Kind | None, done: "Future[tuple[Any, float]]", wanted: "_Wanted") -> None:
         self._under_way -= 1
         if done.cancelled():
-            answer.cancel()
             return
         error = done.exception()
-        if error is None:
-            result, seconds = done.result()
-            if kind is not None and self._quick_on_loop:
-                self._pace(kind).measured_in_thread(seconds, perf_counter())
-            if not answer.done():
-                answer.set_result(result)
-        elif not answer.done():
-            answer.set_exception(error)
+        answer, seconds = (None, 0.0) if error is not None else done.result()
+        if error is None and kind is not None and self._quick_on_loop:
+            self._pace(kind).measured_in_thread(seconds, perf_counter())
+        wanted.tell(answer, error)
 
     def _pace(self, kind: Kind) -> Pace:
         if kind not in self._paces:
@@ -202,9 +208,34 @@ class Work:
         return self._paces[kind]
 
 
-def _timed(do: Callable[[], Answer]) -> tuple[Answer, float]:
+class _Wanted:
+    """A request that is worked on in a thread, as long as its answer is wanted."""
+
+    def __init__(self, tell: Tell[Any], doing: "Future[Any]") -> None:
+        self._tell: Tell[Any] | None = tell
+        self._doing = doing
+
+    def tell(self, answer: Any, error: BaseException | None) -> None:
+        if self._tell is not None:
+            self._tell(answer, error)
+
+    def stop(self) -> None:
+        self._tell = None
+        self._doing.cancel()
+
+
+def _settle(future: "asyncio.Future[Any]", answer: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(answer)
+    else:
+        future.set_exception(error)
+
+
+def _timed(steps: Steps[Answer]) -> tuple[Answer, float]:
     started = perf_counter()
-    answer = do()
+    answer = finish(steps)
     return answer, perf_counter() - started
 
 

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from roadworthy.serving.server.burst import one_step
 from roadworthy.serving.server.work import Pace, Work
 from roadworthy.serving.status import RequestError
 
@@ -70,8 +71,7 @@ def test_quick_work_is_done_where_it_is_asked_for(work):
     async def threads_of(do):
         answers = []
         for _ in range(12):
-            answered = work.run("kind", do)
-            answers.append(await answered if isinstance(answered, asyncio.Future) else answered)
+            answers.append(await work.run("kind", one_step(do)))
         return answers
 
     names = asyncio.run(threads_of(threading.get_ident))
@@ -82,9 +82,10 @@ def test_too_many_requests_are_refused_and_the_others_answered(work):
     release = threading.Event()
 
     async def overload():
-        held = [work.run(None, release.wait) for _ in range(3)]
+        held = [asyncio.create_task(work.run(None, one_step(release.wait))) for _ in range(3)]
+        await asyncio.sleep(0)
         with pytest.raises(RequestError, match="more than 3 requests") as refused:
-            work.run(None, release.wait)
+            await work.run(None, one_step(release.wait))
         release.set()
         return refused.value.code, await asyncio.gather(*held)
 
@@ -95,9 +96,9 @@ def test_what_nobody_waits_for_any_more_is_not_begun(work):
     release, begun = threading.Event(), []
 
     async def give_up():
-        held = [work.run(None, release.wait) for _ in range(2)]
-        work.run(None, lambda: begun.append(1)).cancel()
-        await asyncio.sleep(0)  # the loop tells of a cancelled future one turn later
+        held = [asyncio.create_task(work.run(None, one_step(release.wait))) for _ in range(2)]
+        await asyncio.sleep(0)
+        work.begin(None, one_step(lambda: begun.append(1)), lambda *told: begun.append(told))()
         release.set()
         await asyncio.gather(*held)
         while work._under_way:
@@ -112,7 +113,7 @@ def test_a_failure_is_passed_on(work):
         raise KeyError("x")
 
     async def ask():
-        await work.run("kind", fail)
+        await work.run("kind", one_step(fail))
 
     with pytest.raises(KeyError):
         asyncio.run(ask())
@@ -121,7 +122,7 @@ def test_a_failure_is_passed_on(work):
 def test_kinds_that_clients_make_up_are_bounded(work):
     async def ask():
         for number in range(1100):
-            await work.run(number, time.time)
+            await work.run(number, one_step(time.time))
 
     asyncio.run(ask())
     assert len(work._paces) <= 1024
@@ -129,7 +130,7 @@ def test_kinds_that_clients_make_up_are_bounded(work):
 
 def in_thread(work, model):
     async def ask():
-        return await work.run(None, lambda: threading.current_thread().name, model=model)
+        return await work.run(None, one_step(lambda: threading.current_thread().name), model=model)
 
     return asyncio.run(asyncio.wait_for(ask(), 20))
 
@@ -139,8 +140,9 @@ def test_a_model_that_works_on_few_requests_waits_for_no_other():
     work, release = Work(threads=1, at_once=limits.get), threading.Event()
 
     async def beside_a_slow_one():
-        slow = work.run(None, release.wait, model="slow")
-        quick = await work.run(None, lambda: "quick", model="small")
+        slow = asyncio.create_task(work.run(None, one_step(release.wait), model="slow"))
+        await asyncio.sleep(0)
+        quick = await work.run(None, one_step(lambda: "quick"), model="small")
         release.set()
         return quick, await slow
 
