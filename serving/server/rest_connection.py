@@ -130,7 +130,6 @@ class RestConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes in what came, unless the head of a request has become too long."""
-        self._hurry()
         if self.transport.is_closing():
             return
         if self._in_head:
@@ -265,7 +264,6 @@ class RestConnection(HttpToolsProtocol):
 
     def _refuse(self, status: int, message: str) -> None:
         """Answers without the application and hangs up."""
-        self._hurry()
         self._began = None
         if self.transport.is_closing():
             return

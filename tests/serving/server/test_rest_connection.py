@@ -281,6 +281,40 @@ def test_short_and_long_ways_keep_their_turns_in_one_connection(quick, long_ways
     assert long_ways
 
 
+def received_until_closed(connection):
+    received = b""
+    while part := connection.recv(65536):
+        received += part
+    return received
+
+
+def test_what_follows_a_request_on_the_short_way_is_answered_after_it(quick, long_ways):
+    quick.sendall(predict() + b"no HTTP\r\n\r\n")
+
+    received = received_until_closed(quick)
+    assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"400"]
+    assert long_ways == []
+
+
+def end_of_client(connection):
+    # What an event loop does then.
+    if not connection.eof_received():
+        connection._wire.close()
+
+
+@pytest.mark.parametrize("end", [rest_connection.RestConnection.shutdown, end_of_client])
+def test_what_is_on_the_short_way_when_either_side_ends_is_answered(server, quick, long_ways, end):
+    (connection,) = server._transports._rest._server.server_state.connections
+
+    async def ask_and_end():
+        connection.data_received(predict())
+        end(connection)
+
+    server._loop.run(ask_and_end())
+    assert b"[2.5,4.5]" in received_until_closed(quick)
+    assert long_ways == []
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [
