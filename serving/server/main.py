@@ -17,11 +17,8 @@ from roadworthy.serving.server.flags import MICROS, WITHOUT_EFFECT, parser
 if TYPE_CHECKING:
     from roadworthy.serving.servables.base import Servable
     from roadworthy.serving.server.listening import Listening
-    from roadworthy.serving.server.manager import Loading, Manager
-    from roadworthy.serving.server.model_config import ModelConfig
+    from roadworthy.serving.server.manager import Loading, Manager, Source
     from roadworthy.serving.server.operation import Operation
-
-    Source = Callable[[], Sequence[ModelConfig]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

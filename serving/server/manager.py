@@ -23,6 +23,8 @@ from roadworthy.serving.status import RequestError
 _LOG: Final = logging.getLogger(__name__)
 # The longest wait before a failed load is tried again.
 _MAX_RETRY_S: Final = 60.0
+# Gives the models to serve, each time anew.
+Source = Callable[[], Sequence[ModelConfig]]
 # Versions of a model that are over and still reported; older ones are forgotten.
 _ENDED_KEPT: Final = 16
 
@@ -59,7 +61,7 @@ class Manager(Served):
     it is done. A version that can't be loaded is reported and tried again, while the one before it stays.
     """
 
-    def __init__(self, source: Callable[[], Sequence[ModelConfig]], *, loading: Loading = Loading()) -> None:
+    def __init__(self, source: Source, *, loading: Loading = Loading()) -> None:
         """Loads nothing yet; `poll` and `start` do.
 
         Args:
@@ -77,17 +79,8 @@ class Manager(Served):
 
     @classmethod
     def of_root(cls, model_root: Path, *, loading: Loading = Loading()) -> "Manager":
-        """A manager of every model below a folder of <name>/<version>/ folders, looked up again every poll.
-
-        Raises:
-            ServeError: the root is not a folder.
-        """
-        if not model_root.is_dir():
-            raise ServeError(
-                f"{model_root} must be a folder of <model>/<version>/ folders. "
-                f"Received: {'a file' if model_root.exists() else 'no such folder'}. Push a model there first."
-            )
-        return cls(lambda: _models_below(model_root), loading=loading)
+        """A manager of `models_below` a folder; errors as there."""
+        return cls(models_below(model_root), loading=loading)
 
     @classmethod
     def of_models(cls, configs: Sequence[ModelConfig], *, loading: Loading = Loading()) -> "Manager":
@@ -241,8 +234,18 @@ class Manager(Served):
                 del known[number]
 
 
-def _models_below(model_root: Path) -> list[ModelConfig]:
-    return [
+def models_below(model_root: Path) -> Source:
+    """Every model below a folder of <name>/<version>/ folders, looked up each time anew.
+
+    Raises:
+        ServeError: the root is not a folder.
+    """
+    if not model_root.is_dir():
+        raise ServeError(
+            f"{model_root} must be a folder of <model>/<version>/ folders. "
+            f"Received: {'a file' if model_root.exists() else 'no such folder'}. Push a model there first."
+        )
+    return lambda: [
         ModelConfig(child.name, child)
         for child in model_root.iterdir()
         if MODEL_NAME.fullmatch(child.name) and child.is_dir() and child.resolve().parent == model_root.resolve()

@@ -28,9 +28,10 @@ class Process:
         return httpx.get(f"http://127.0.0.1:{self.rest_port}{path}", trust_env=False, timeout=60)
 
     def rss_mb(self) -> float:
-        """Its memory that is in use now, MB."""
-        status = Path(f"/proc/{self.popen.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
+        """The memory that it and its workers have in use now, MB."""
+        workers = Path(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children").read_text().split()
+        status = [Path(f"/proc/{pid}/status").read_text() for pid in (self.popen.pid, *workers)]
+        return sum(int(re.search(r"VmRSS:\s+(\d+) kB", one)[1]) / 1024 for one in status)
 
 
 def start_process(*flags: str, ports: tuple[int, int] | None = None, command: tuple[str, ...] = COMMAND) -> Process:

@@ -141,10 +141,10 @@ def test_a_run_that_fails_half_way_has_a_page_of_how_far_it_came(home, strict):
     assert re.search(r"Trainer</th><td[^>]*>cached", page)
 
 
-@pytest.mark.parametrize("transport", ["grpc", "rest"])
-def test_the_pushed_model_answers(home, second, transport):
+@pytest.mark.parametrize(("transport", "workers"), [("grpc", "1"), ("rest", "2")])
+def test_the_pushed_model_answers(home, second, transport, workers):
     images = sorted((home / "images").glob("*/*.png"))[:3]
-    command = [*ROADWORTHY, "serve", str(home / "served"), "--grpc-port", "0", "--rest-port", "0"]
+    command = [*ROADWORTHY, "serve", str(home / "served"), "--grpc-port", "0", "--rest-port", "0", "--workers", workers]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             ready = next(line for line in server.stdout if "REST http://" in line)

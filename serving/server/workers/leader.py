@@ -6,8 +6,7 @@ import numpy as np
 
 from roadworthy.serving.servables.base import Servable, Signature
 from roadworthy.serving.server.loop_thread import LoopThread
-from roadworthy.serving.server.manager import Loading, Manager
-from roadworthy.serving.server.model_config import ModelConfig
+from roadworthy.serving.server.manager import Loading, Manager, Source
 from roadworthy.serving.server.version import Version
 from roadworthy.serving.server.workers.crew import Crew
 from roadworthy.serving.server.workers.table import Table
@@ -19,7 +18,7 @@ class Leader(Manager):
 
     def __init__(
         self,
-        source: Callable[[], Sequence[ModelConfig]],
+        source: Source,
         crew: Crew,
         loop: LoopThread,
         *,

@@ -8,8 +8,7 @@ from typing import Any
 from roadworthy.serving import protos
 from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.loop_thread import LoopThread
-from roadworthy.serving.server.manager import Loading
-from roadworthy.serving.server.model_config import ModelConfig
+from roadworthy.serving.server.manager import Loading, Source
 from roadworthy.serving.server.ports import check_host, listen_unix
 from roadworthy.serving.server.run import allow_connections, bind, log_to_stderr, stop_signals
 from roadworthy.serving.server.workers.crew import Crew
@@ -18,7 +17,7 @@ from roadworthy.serving.server.workers.leader import Leader
 
 
 def run_workers(
-    source: Callable[[], Sequence[ModelConfig]],
+    source: Source,
     listening: Listening,
     *,
     count: int,
