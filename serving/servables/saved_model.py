@@ -20,6 +20,7 @@ from roadworthy.serving.servables.batching.signature import BatchedSignature
 from roadworthy.serving.servables.image_requests import INPUT_NAMES, check_headers, decode, encoded_images
 from roadworthy.serving.servables.pixel_room import PixelRoom
 from roadworthy.serving.servables.tensorflow_errors import first_line, refused
+from roadworthy.serving.servables.tensorflow_import import import_tensorflow
 from roadworthy.serving.servables.tensorflow_threads import TENSORFLOW_S_CHOICE, TensorFlowThreads
 from roadworthy.serving.status import RequestError
 
@@ -61,7 +62,7 @@ class SavedModelServable:
             ServeError: the model can't be loaded, there is no TensorFlow, or it already runs with another number of
                 threads.
         """
-        self._tf = _tensorflow()
+        self._tf = import_tensorflow()
         threads.settle(self._tf)
         self._limits, self._room = limits, PixelRoom(limits.request_pixels)
         self.card = ModelCard.read(version_dir) if (version_dir / CARD_PATH).exists() else None
@@ -230,20 +231,6 @@ def _callable_options() -> Any:
     from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
     return CallableOptions()
-
-
-def _tensorflow() -> Any:
-    try:
-        import tensorflow as tf
-    except ModuleNotFoundError as error:
-        if error.name != "tensorflow":
-            raise
-        raise ServeError(
-            "A SavedModel needs TensorFlow. Received: an environment without it. "
-            "pip install 'roadworthy[serving-tensorflow]', take the server image without -litert in its name, "
-            "or push a LiteRT version."
-        ) from error
-    return tf
 
 
 def _array(value: Any) -> np.ndarray:

@@ -93,13 +93,11 @@ class Served(ABC):
         """
         return self.use(*_asked(spec), label=spec.version_label or None)
 
-    def statuses_of_spec(self, spec: Any) -> list[tuple[int, State, str | None]]:
+    def statuses_of_spec(self, spec: Any) -> list[Told]:
         """`statuses` for a `ModelSpec` message."""
         return self.statuses(*_asked(spec), label=spec.version_label or None)
 
-    def statuses(
-        self, name: str, number: int | None = None, *, label: str | None = None
-    ) -> list[tuple[int, State, str | None]]:
+    def statuses(self, name: str, number: int | None = None, *, label: str | None = None) -> list[Told]:
         """Number, state and error of a model's versions, newest first.
 
         Raises:
@@ -112,7 +110,7 @@ class Served(ABC):
             raise RequestError(f"Could not find {what} of model {name}", code="NOT_FOUND")
         return found
 
-    def _told(self, name: str) -> list[tuple[int, State, str | None]]:
+    def _told(self, name: str) -> list[Told]:
         with self._lock:
             known = sorted(self._models.get(name, {}).values(), key=lambda version: -version.number)
         return [(version.number, version.state, version.error) for version in known]

@@ -26,9 +26,6 @@ from roadworthy.serving.server.work import Work
 _INCOMING_REQUESTS: Final = 4
 # Between two looks whether all models answer, until they do.
 _UNREADY_POLL_S: Final = 0.1
-# How a client that is handed over may ask.
-GRPC: Final = "grpc"
-REST: Final = "rest"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -86,14 +83,9 @@ class Transports:
             _LOG.warning("not ready: there is no model yet, or one of them has no version that could be loaded")
             self._becoming_ready = asyncio.create_task(self._become_ready())
 
-    async def take(self, transport: str, client: socket.socket) -> None:
-        """Takes in a client that another process has accepted.
-
-        Args:
-            transport: `GRPC` or `REST`.
-            client: the connection.
-        """
-        server = self._rest if transport == REST and self._rest is not None else self._grpc
+    async def take(self, client: socket.socket, *, over_rest: bool) -> None:
+        """Takes in a client that another process has accepted."""
+        server = self._rest if over_rest and self._rest is not None else self._grpc
         # A client that is gone already, or whose TLS is not ours, is its own affair.
         with contextlib.suppress(OSError):
             await server.take(client)

@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from roadworthy.serving.errors import RoadworthyError
 from roadworthy.serving.servables.blas import one_blas_thread
-from roadworthy.serving.server import transports
 from roadworthy.serving.server.flags import parser
 from roadworthy.serving.server.loop_thread import LoopThread
 from roadworthy.serving.server.observe import Observer
@@ -30,7 +29,6 @@ from roadworthy.serving.server.workers.channel import Answer, Channel
 from roadworthy.serving.server.workers.follower import Follower
 from roadworthy.serving.server.workers.table import Table
 
-_TRANSPORTS: Final = {doors.GRPC: transports.GRPC, doors.REST: transports.REST}
 # Between two looks at how many clients there are.
 _COUNT_EVERY_S: Final = 0.2
 
@@ -181,7 +179,7 @@ class _Process:
                 return
             self._taken += 1
             for descriptor in received:
-                self._keep(self._transports.take(_TRANSPORTS[kind], socket.socket(fileno=descriptor)))
+                self._keep(self._transports.take(socket.socket(fileno=descriptor), over_rest=kind == doors.REST))
 
     async def _count_clients(self) -> None:
         """Tells the supervisor how many clients there are, whenever that has changed."""
