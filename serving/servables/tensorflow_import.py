@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from roadworthy.serving.errors import ServeError
 
-# What TensorFlow imports at its end to have Keras' optimizers registered; a failure it takes for an environment without.
+# What TensorFlow imports last, to have Keras' optimizers registered; a failure it takes for an environment without.
 _KERAS: Final = ("keras.src", "tf_keras.src")
 
 
