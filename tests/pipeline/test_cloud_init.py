@@ -141,7 +141,9 @@ def test_beam_on_a_cluster_of_the_users_own_stays_there():
     assert yaml.safe_load(written)["cloud"]["beam"] == flink
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "{name: pets}\n", "name: [\n", "cloud: here\n", "cloud: {}\nname: !!bool x\n"])
+@pytest.mark.parametrize(
+    "text", ["- a\n- b\n", "{name: pets}\n", "name: [\n", "cloud: here\n", "cloud: {}\nname: !!bool x\n"]
+)
 def test_what_is_no_config_is_refused(text):
     with pytest.raises(ConfigError):
         with_cloud_section(text, SECTION)
