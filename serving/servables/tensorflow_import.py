@@ -34,7 +34,8 @@ def import_tensorflow() -> Any:
 @contextlib.contextmanager
 def _without_keras() -> Iterator[None]:
     hidden = [name for name in _KERAS if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] - None is what keeps a module out
+    # None keeps a module from being imported.
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
         yield
     finally:
