@@ -26,6 +26,7 @@ from roadworthy.components.serving_check.component import ChosenInfraValidator, 
 from roadworthy.components.trainer.component import FineTuner
 from roadworthy.models.finetuning.adopt import ADOPTED
 from roadworthy.models.finetuning.run_fn import TRAINING_RUN
+from roadworthy.pipeline.beam.arguments import beam_arguments
 from roadworthy.pipeline.config import RunConfig
 from roadworthy.pipeline.deploying import vertex_push
 from roadworthy.pipeline.parameters import BUDGETS, DATA_ROOT, FULL_EPOCHS, HEAD_EPOCHS
@@ -52,7 +53,7 @@ def build_pipeline(config: RunConfig, place: Place | None = None) -> Pipeline:
         metadata_connection_config=_sqlite(config.output / METADATA_FILE),
         components=_components(config, place),
         enable_cache=place.caching,
-        beam_pipeline_args=beam_arguments(config.beam.workers),
+        beam_pipeline_args=beam_arguments(1),
     )
 
 
@@ -93,9 +94,8 @@ def _data(config: RunConfig, place: Place) -> tuple[ImageFolderExampleGen, list[
         infer_feature_shape=True,
         exclude_splits=list(SPLITS_WITHOUT_SCHEMA),
     )
-    if place.beam:
-        ingest.with_beam_pipeline_args(list(place.beam))
-        statistics.with_beam_pipeline_args(list(place.beam))
+    for node in (ingest, statistics):
+        node.with_beam_pipeline_args(list(place.beam) or beam_arguments(config.beam.workers))
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     return ingest, [statistics, schema, validator, DataCheck(anomalies=validator.outputs["anomalies"])]
 
@@ -189,9 +189,3 @@ def _deployment(
         run_id=place.run_id,
     )
     return [pusher]
-
-
-def beam_arguments(workers: int) -> list[str]:
-    """Beam's options for its runner on this machine, with so many processes."""
-    mode = "in_memory" if workers == 1 else "multi_processing"
-    return [f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from PIL.Image import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
@@ -79,20 +80,25 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarr
     Raises:
         DataError: not a JPEG or PNG, truncated or broken, or more than `max_pixels` pixels.
     """
-    image = _open(data, max_pixels)
-    # Pillow does without, TensorFlow doesn't.
-    if isinstance(image, PngImageFile) and _PNG_END not in data:
-        raise DataError(
-            "An image must be a whole JPEG or PNG file. Received: a PNG that is truncated, without its end."
-        )
-    try:
-        # Pillow would clip 16-bit grey at 255 rather than drop its low byte.
-        if image.mode.startswith("I"):
-            high = (np.asarray(image) >> 8).astype(np.uint8)
-            return np.repeat(high[:, :, None], 3, axis=2)
-        return np.array(image.convert("RGB"))
-    except _BROKEN as error:
-        raise DataError(f"An image must be a whole JPEG or PNG file. Received: a broken one ({error}).") from error
+    image = _decoded(data, max_pixels)
+    # Pillow would clip 16-bit grey at 255 rather than drop its low byte.
+    if image.mode.startswith("I"):
+        high = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(high[:, :, None], 3, axis=2)
+    return np.array(image)
+
+
+def check_image(data: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> None:
+    """Raises what `decode_image` raises, in less than half its time: a broken image often has a good header.
+
+    Args:
+        data: bytes of a JPEG or PNG file.
+        max_pixels: most pixels it may have.
+
+    Raises:
+        DataError: as `decode_image`.
+    """
+    _decoded(data, max_pixels)
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -169,6 +175,22 @@ def _triangle_weights(size: int, wanted: int) -> np.ndarray:
 
 # A server resizes to one size over and over, and mostly from the same few.
 _remembered_weights = functools.lru_cache(maxsize=16)(_triangle_weights)
+
+
+def _decoded(data: bytes, max_pixels: int) -> Image:
+    """The image as RGB, or as grey of 16 bits."""
+    image = _open(data, max_pixels)
+    # Pillow does without, TensorFlow doesn't.
+    if isinstance(image, PngImageFile) and _PNG_END not in data:
+        raise DataError(
+            "An image must be a whole JPEG or PNG file. Received: a PNG that is truncated, without its end."
+        )
+    try:
+        image.load()
+        # A copy of a photo takes as long as decoding it, since its memory has to be found first.
+        return image if image.mode == "RGB" or image.mode.startswith("I") else image.convert("RGB")
+    except _BROKEN as error:
+        raise DataError(f"An image must be a whole JPEG or PNG file. Received: a broken one ({error}).") from error
 
 
 def _open(data: bytes, max_pixels: int) -> JpegImageFile | PngImageFile:

@@ -18,7 +18,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from roadworthy.pipeline.beam_workers import beam_workers
+from roadworthy.pipeline.beam.lost import lost_workers_named
 from roadworthy.pipeline.bulk.answer_shard import AnswerShard, Places, Shard
 from roadworthy.pipeline.bulk.ask import Answer
 from roadworthy.serving.contract import IMAGE_SIGNATURE
@@ -94,7 +94,7 @@ def answer_batch(batch: Batch, *, folder: str, is_remote: bool, beam_arguments: 
     left = [shard for shard in shards if not FileSystems.exists(places.answers(shard[0]))]
     if left:
         model = _upload(batch, left, places) if is_remote else str(batch.model.resolve())
-        with beam_workers(), beam.Pipeline(options=PipelineOptions(list(beam_arguments))) as pipeline:
+        with lost_workers_named(), beam.Pipeline(options=PipelineOptions(list(beam_arguments))) as pipeline:
             _ = (
                 pipeline
                 | "ListShards" >> beam.Create(left)

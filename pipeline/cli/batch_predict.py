@@ -68,7 +68,7 @@ def batch_predict(
     asked = f"{push.place.model(push.id)}@{version}"
     job = BatchJob(asked, f"{push.id}-{version}", f"{push.staging}/batch", push.machine)
     if dry_run:
-        click.echo(f"Would ask {job.model} about {len(found):,} files, by way of {job.folder}.")
+        _tell_plan(job.model, len(found), f"by way of {job.folder}", as_json=as_json)
         return
     assert out is not None
     with tempfile.TemporaryDirectory() as folder:
@@ -91,9 +91,9 @@ def _by_beam(
     is_remote = cloud is not None and cloud.beam is not None
     if dry_run or out is None:
         place = f"{cloud.beam.runner}" if cloud is not None and cloud.beam is not None else "this machine"
-        click.echo(f"Would ask {model} about {len(files):,} files with Beam on {place}.")
+        _tell_plan(str(model), len(files), f"with Beam on {place}", as_json=as_json)
         return
-    from roadworthy.pipeline.build import beam_arguments
+    from roadworthy.pipeline.beam.arguments import beam_arguments
     from roadworthy.pipeline.bulk.shards import Batch, answer_batch, forget_batch
 
     batch = Batch(model, tuple(files))
@@ -124,6 +124,13 @@ def _record(answers: "Iterator[Answer]", out: Path, *, question: list[str]) -> t
             failed += answer.error is not None
         part.finish()
     return answered, failed
+
+
+def _tell_plan(model: str, files: int, way: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"model": model, "files": files, "way": way}))
+    else:
+        click.echo(f"Would ask {model} about {files:,} files, {way}.")
 
 
 def _tell(answered: int, failed: int, out: Path, *, as_json: bool) -> None:

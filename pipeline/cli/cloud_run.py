@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
     from roadworthy.pipeline.runners.cloud.platform import Run, Task
 
 
-def tell_job(settings: "RunConfig", platform: PlatformName, *, values: tuple[str, ...], as_json: bool) -> None:
-    """Prints what would be submitted; nothing is asked over the network."""
+def tell_job(
+    settings: "RunConfig",
+    platform: PlatformName,
+    *,
+    values: tuple[str, ...],
+    as_json: bool,
+    schedule: Mapping[str, str] | None = None,
+) -> None:
+    """Prints what would be submitted, once or by a schedule's `cron` and `name`; nothing is asked over the network."""
     from roadworthy.pipeline.cli.console import without_chatter
     from roadworthy.pipeline.parameters import cloud_of
     from roadworthy.pipeline.runners.cloud.open import job_of, open_platform
@@ -27,13 +35,15 @@ def tell_job(settings: "RunConfig", platform: PlatformName, *, values: tuple[str
     root = f"{cloud_of(settings).pipeline_root}/{settings.name}"
     tasks = sorted(job.spec["root"]["dag"]["tasks"])
     if as_json:
-        click.echo(json.dumps({"tasks": tasks, "parameters": job.values, "pipeline_root": root}, indent=2))
+        told = {"tasks": tasks, "parameters": job.values, "pipeline_root": root}
+        click.echo(json.dumps(told | ({"schedule": dict(schedule)} if schedule else {}), indent=2))
         return
     for task in tasks:
         click.echo(task)
     for name, value in sorted(job.values.items()):
         click.echo(f"{name}={value}")
-    click.echo(f"Would submit this to {platform}, with artifacts below {root}.")
+    when = f" by {schedule['cron']} as {schedule['name']}" if schedule else ""
+    click.echo(f"Would {'schedule' if schedule else 'submit'} this to {platform}{when}, with artifacts below {root}.")
 
 
 def run_in_cloud(

@@ -1,5 +1,6 @@
 """`roadworthy compile`: the pipeline as one document for Vertex AI or Kubeflow."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--for", "platform", type=click.Choice(["kubeflow", "vertex"]), required=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=".yaml, or .json for Vertex AI.")
-def compile_(config: Path, platform: "PlatformName", out: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print tasks and parameters as one JSON document.")
+def compile_(config: Path, platform: "PlatformName", out: Path, as_json: bool) -> None:
     """Compile a config to a PipelineSpec that Vertex AI or Kubeflow Pipelines runs.
 
     Data root, model root, epochs and budgets are parameters of it: other values need no compiling. Nothing of the cloud
@@ -31,6 +33,12 @@ def compile_(config: Path, platform: "PlatformName", out: Path) -> None:
 
         spec, kubernetes = compile_spec(settings, platform)
     write_spec(out, spec, kubernetes)
-    click.echo(f"{out}: {len(spec['root']['dag']['tasks'])} tasks for {platform}. Parameters, with their defaults:")
-    for name, parameter in sorted(spec["root"]["inputDefinitions"]["parameters"].items()):
-        click.echo(f"  {name}={parameter['defaultValue']}")
+    tasks = sorted(spec["root"]["dag"]["tasks"])
+    defined = spec["root"]["inputDefinitions"]["parameters"]
+    parameters = {name: parameter["defaultValue"] for name, parameter in sorted(defined.items())}
+    if as_json:
+        click.echo(json.dumps({"out": str(out), "tasks": tasks, "parameters": parameters}, indent=2))
+        return
+    click.echo(f"{out}: {len(tasks)} tasks for {platform}. Parameters, with their defaults:")
+    for name, default in parameters.items():
+        click.echo(f"  {name}={default}")

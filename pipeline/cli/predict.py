@@ -24,7 +24,9 @@ find photos -newer labels.csv | roadworthy predict --server localhost:8500 --mod
 
 roadworthy predict --server models.example.com:443 --model fashion --label stable --tls --token-file token photos
 
-roadworthy predict --vertex fashion --project my-project --region europe-west4 photos --out labels.csv"""
+roadworthy predict --vertex fashion --project my-project --region europe-west4 photos --out labels.csv
+
+roadworthy predict --vertex reviews --project my-project --region europe-west4 --signature serving_default texts"""
 # Failures told on the terminal; the others are in the record.
 _FAILURES_TOLD: Final = 10
 
@@ -80,7 +82,9 @@ def _client(given: dict[str, Any]) -> "Client | VertexClient":
         from roadworthy.serving.vertex.place import place_of
 
         place = place_of(given["vertex"], project=given["project"], region=given["region"])
-        return VertexClient(place, given["vertex"], timeout_s=given["timeout"], retry=retry)
+        return VertexClient(
+            place, given["vertex"], signature=given["signature"], timeout_s=given["timeout"], retry=retry
+        )
     if not (given["server"] and given["model"]):
         raise InvalidOption("--server and --model must be given, or --vertex. Received: neither.")
     return Client.open(

@@ -96,7 +96,7 @@ def run(
         raise click.UsageError("--set is for compiled pipelines; for --on local, change the config itself.")
     settings = _settings(config, in_buckets=in_buckets)
     if dry_run:
-        list_nodes(settings, in_buckets=in_buckets)
+        list_nodes(settings, in_buckets=in_buckets, as_json=as_json)
         return
     in_containers = partial(run_in_containers, values=values, in_buckets=in_buckets)
     run_and_tell(settings, as_json=as_json, runner=run_here if target == "local" else in_containers)
@@ -113,29 +113,41 @@ def _settings(config: Path, *, in_buckets: bool) -> "RunConfig":
     return settings.model_copy(update={"data": settings.data.model_copy(update={"fetch": None})})
 
 
-def list_nodes(settings: "RunConfig", *, in_buckets: bool = False) -> None:
+def list_nodes(settings: "RunConfig", *, in_buckets: bool = False, as_json: bool = False) -> None:
     """Prints the nodes a run would have, and where it would write."""
     from roadworthy.pipeline.build import build_pipeline
     from roadworthy.pipeline.parameters import cloud_of, parameters_of
 
-    for component in build_pipeline(settings).components:
-        click.echo(component.id)
+    nodes = [component.id for component in build_pipeline(settings).components]
+    output, model_root = str(settings.output), str(settings.push.model_root) if settings.push else None
     if in_buckets:
         cloud = cloud_of(settings)
         parameters_of(settings, cloud)
-        pushed = f" and, if a variant passes, {cloud.model_root}" if settings.push else ""
-        click.echo(f"Would write below {cloud.pipeline_root}/{settings.name}{pushed}; logs below {settings.output}.")
+        output, model_root = f"{cloud.pipeline_root}/{settings.name}", cloud.model_root if settings.push else None
+    if as_json:
+        click.echo(json.dumps({"nodes": nodes, "output": output, "model_root": model_root}, indent=2))
         return
-    pushed = f" and, if a variant passes, {settings.push.model_root}" if settings.push else ""
-    click.echo(f"Would write below {settings.output}{pushed}.")
+    pushed = f" and, if a variant passes, {model_root}" if settings.push else ""
+    logs = f"; logs below {settings.output}" if in_buckets else ""
+    click.echo("\n".join([*nodes, f"Would write below {output}{pushed}{logs}."]))
 
 
 def run_here(settings: "RunConfig", on_event: "OnEvent") -> "RunResult":
-    """Runs the nodes in this process."""
-    from roadworthy.pipeline.build import build_pipeline
-    from roadworthy.pipeline.runners.local import run_local
+    """Runs the nodes in this process, those of the data in as many as the config says."""
+    from roadworthy.pipeline.beam.nursery import DATA_MODULES, LAST_DATA_NODE, nursery
 
-    return run_local(build_pipeline(settings), on_event=on_event)
+    with contextlib.ExitStack() as data_workers:
+        if settings.beam.workers > 1:
+            data_workers.enter_context(nursery(*DATA_MODULES))  # which imports while this process does
+        from roadworthy.pipeline.build import build_pipeline
+        from roadworthy.pipeline.runners.local import run_local
+
+        def told(event: "NodeEvent") -> None:
+            on_event(event)
+            if event.node == LAST_DATA_NODE and event.state != "running":
+                data_workers.close()
+
+        return run_local(build_pipeline(settings), on_event=told)
 
 
 def run_in_containers(

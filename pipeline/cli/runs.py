@@ -33,9 +33,16 @@ roadworthy runs pets.yaml --on vertex --cancel pets-20260102-030405"""
 @click.option(
     "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Newest so many of each place."
 )
+@click.option("--dry-run", is_flag=True, help="With --cancel: look whether the run is under way; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def runs(
-    config: Path, places: tuple[str, ...], run_id: str | None, cancelled: str | None, limit: int, as_json: bool
+    config: Path,
+    places: tuple[str, ...],
+    run_id: str | None,
+    cancelled: str | None,
+    limit: int,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """List the runs of a config, here and in the cloud; tell of one, or cancel one."""
     from roadworthy.pipeline.config import load_config
@@ -43,8 +50,10 @@ def runs(
     settings = load_config(config)
     places = places or tuple(_places(settings))
     if cancelled is not None:
-        _cancel(settings, _one_platform(places), cancelled)
+        _cancel(settings, _one_platform(places), cancelled, dry_run=dry_run, as_json=as_json)
         return
+    if dry_run:
+        raise click.UsageError("--dry-run is for --cancel; all else here changes nothing.")
     if run_id is not None:
         _tell(settings, _one_platform(places), run_id, as_json=as_json)
         return
@@ -153,8 +162,22 @@ def _tell(settings: "RunConfig", platform: PlatformName, run_id: str, *, as_json
         click.echo(run.error)
 
 
-def _cancel(settings: "RunConfig", platform: PlatformName, run_id: str) -> None:
-    from roadworthy.pipeline.runners.cloud.open import open_platform
+def _cancel(settings: "RunConfig", platform: PlatformName, run_id: str, *, dry_run: bool, as_json: bool) -> None:
+    """Asks a run to end.
 
-    open_platform(settings, platform).cancel(run_id)
-    click.echo(f"{run_id} was asked to end.")
+    Raises:
+        DeployError: it has ended, or the platform said no.
+    """
+    from roadworthy.pipeline.runners.cloud.open import open_platform
+    from roadworthy.pipeline.runners.cloud.platform import OVER
+
+    place = open_platform(settings, platform)
+    run = place.look(run_id)
+    if run.state in OVER:
+        raise DeployError(f"{run_id} must be under way to be cancelled. Received: it is {run.state}. {run.page}")
+    if not dry_run:
+        place.cancel(run_id)
+    if as_json:
+        click.echo(json.dumps({"run_id": run_id, "state": run.state, "asked_to_end": not dry_run}))
+        return
+    click.echo(f"Would ask {run_id}, which is {run.state}, to end." if dry_run else f"{run_id} was asked to end.")

@@ -45,7 +45,8 @@ def create(
     settings, cron = load_config(config), check_cron(cron, platform)
     quieten_tensorflow()
     if dry_run:
-        tell_job(settings, platform, values=values, as_json=as_json)
+        schedule = {"name": name or settings.name, "cron": cron}
+        tell_job(settings, platform, values=values, as_json=as_json, schedule=schedule)
         return
     place = open_platform(settings, platform)
     with without_chatter():
@@ -78,7 +79,8 @@ def list_(config: Path, platform: PlatformName, as_json: bool) -> None:
 @click.argument("schedule_id")
 @_ON
 @click.option("--dry-run", is_flag=True, help="Look whether it is there; change nothing.")
-def delete(config: Path, schedule_id: str, platform: PlatformName, dry_run: bool) -> None:
+@_JSON
+def delete(config: Path, schedule_id: str, platform: PlatformName, dry_run: bool, as_json: bool) -> None:
     """Start no more runs by a schedule; those under way go on."""
     from roadworthy.pipeline.config import load_config
     from roadworthy.pipeline.runners.cloud.open import open_platform
@@ -87,9 +89,12 @@ def delete(config: Path, schedule_id: str, platform: PlatformName, dry_run: bool
     place = open_platform(load_config(config), platform)
     if not dry_run:
         place.delete_schedule(schedule_id)
-        click.echo(f"{schedule_id} deleted.")
+        click.echo(json.dumps({"schedule_id": schedule_id, "deleted": True}) if as_json else f"{schedule_id} deleted.")
         return
     found = next((one for one in place.schedules() if one.schedule_id == schedule_id), None)
     if found is None:
         raise DeployError(f"{schedule_id} must be a schedule of {config}. Received: none of that id on {platform}.")
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "deleted": False}, indent=2))
+        return
     click.echo(f"Would delete {found.schedule_id} {found.cron} {found.name}.")

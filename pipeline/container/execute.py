@@ -19,14 +19,15 @@ from tfx.utils import import_utils
 from roadworthy.components.gate.blessing import CURRENT_MODEL_ID
 from roadworthy.components.trainer.executor import FineTunerExecutor
 from roadworthy.models.finetuning.run_fn import BACKUPS
-from roadworthy.pipeline.beam_workers import beam_workers
+from roadworthy.pipeline.beam.arguments import RUNNER
+from roadworthy.pipeline.beam.lost import lost_workers_named
 from roadworthy.pipeline.container.arguments import Invocation, read_invocation, write_outputs
 from roadworthy.pipeline.container.artifacts import make_output_folders, on_this_machine
 from roadworthy.pipeline.container.drive import drive
 from roadworthy.serving.errors import RoadworthyError
 
 _RUNNER: Final = "--runner="
-_LOCAL_RUNNERS: Final = ("DirectRunner",)
+_LOCAL_RUNNERS: Final = ("DirectRunner", RUNNER)
 
 
 def execute(argv: Sequence[str]) -> None:
@@ -45,7 +46,7 @@ def execute(argv: Sequence[str]) -> None:
     executor = _executor(invocation)
     if isinstance(executor, FineTunerExecutor):
         executor.backup_dir = backups_near(invocation.outputs[MODEL_KEY][0].uri)
-    with beam_workers():
+    with lost_workers_named():
         _do(executor, invocation)
     outputs_utils.tag_output_artifacts_with_version(invocation.outputs)
     _name_blessed_models(invocation)

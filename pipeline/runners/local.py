@@ -17,7 +17,7 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 
-from roadworthy.pipeline.beam_workers import beam_workers
+from roadworthy.pipeline.beam.lost import lost_workers_named
 
 State = Literal["running", "done", "cached", "failed", "skipped"]
 _FAILED: Final = metadata_store_pb2.Execution.FAILED
@@ -94,7 +94,7 @@ def _run_node(
 
     report("running")
     try:
-        with beam_workers():
+        with lost_workers_named():
             info = launcher.Launcher(
                 pipeline_node=node,
                 mlmd_connection=metadata.Metadata(connection),

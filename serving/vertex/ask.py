@@ -38,6 +38,20 @@ def instance_of(image: bytes) -> dict[str, str]:
     return {"b64": base64.b64encode(example.SerializeToString()).decode()}
 
 
+def check_size(size_bytes: int, count: int) -> None:
+    """Refuses what Vertex AI would.
+
+    Raises:
+        InvalidRequest: the request is too long.
+    """
+    if size_bytes > MAX_REQUEST_BYTES:
+        raise InvalidRequest(
+            f"A request to Vertex AI must have at most {MAX_REQUEST_BYTES:,} bytes. Received: {size_bytes:,}, "
+            f"with {count} inputs. Send fewer or smaller ones at a time.",
+            code="INVALID_ARGUMENT",
+        )
+
+
 def ask_endpoint(clients: Clients, endpoint: str, images: Sequence[bytes], *, timeout_s: float) -> Reply:
     """Sends images to an endpoint, in one request.
 
@@ -56,12 +70,7 @@ def ask_endpoint(clients: Clients, endpoint: str, images: Sequence[bytes], *, ti
     request = PredictRequest.pb(PredictRequest(endpoint=endpoint))
     for image in images:
         request.instances.append(json_format.ParseDict(instance_of(image), struct_pb2.Value()))
-    if request.ByteSize() > MAX_REQUEST_BYTES:
-        raise InvalidRequest(
-            f"A request to Vertex AI must have at most {MAX_REQUEST_BYTES:,} bytes. Received: {request.ByteSize():,}, "
-            f"with {len(images)} images. Send fewer or smaller images at a time.",
-            code="INVALID_ARGUMENT",
-        )
+    check_size(request.ByteSize(), len(images))
     started = time.monotonic()
     short = endpoint.rpartition("/")[2]
     with telling_asker(short, clients.place):

@@ -1,9 +1,10 @@
-"""An endpoint of Vertex AI asked like a model server: images in, scores and labels out."""
+"""An endpoint of Vertex AI asked like a model server: the bytes of files in, outputs out."""
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -13,37 +14,50 @@ from roadworthy.serving.contract import IMAGE_INPUT, IMAGE_SIGNATURE, LABEL, SCO
 from roadworthy.serving.errors import AskError
 from roadworthy.serving.servables.base import Signature, TensorSpec
 from roadworthy.serving.vertex.ask import MAX_REQUEST_BYTES, ask_endpoint
+from roadworthy.serving.vertex.ask_signature import ask_signature
 from roadworthy.serving.vertex.clients import Clients
 from roadworthy.serving.vertex.place import Place
 
 # What base64 and the message around it add to an image, as shares of the bytes.
 _ROOM: Final = 0.7
 
+Answer = TypeVar("Answer")
+
 
 class VertexClient:
-    """Asks one endpoint; takes and gives what `roadworthy.serving.client.Client` does for images.
+    """Asks one endpoint; takes and gives what `roadworthy.serving.client.Client` does for signatures of one string.
 
     A request that holds more than Vertex AI takes is sent in parts.
     """
 
-    def __init__(self, place: Place, endpoint: str, *, timeout_s: float = 30.0, retry: Retry = DEFAULT_RETRY) -> None:
+    def __init__(
+        self,
+        place: Place,
+        endpoint: str,
+        *,
+        signature: str = IMAGE_SIGNATURE,
+        timeout_s: float = 30.0,
+        retry: Retry = DEFAULT_RETRY,
+    ) -> None:
         """Asks nothing yet.
 
         Args:
             place: where.
             endpoint: its id or its resource name.
+            signature: the one that `metadata` tells of, since endpoints tell nothing of their models.
             timeout_s: longest time of a request, > 0.
             retry: how often a request is sent again that met UNAVAILABLE or RESOURCE_EXHAUSTED.
         """
         self._clients = Clients(place)
         self._endpoint = endpoint if "/" in endpoint else place.endpoint(endpoint)
-        self._timeout_s, self._retry = timeout_s, retry
+        self._signature, self._timeout_s, self._retry = signature, timeout_s, retry
 
     def metadata(self, model: str, *, version: int | None = None, label: str | None = None) -> dict[str, Signature]:
-        """The one signature that can be asked: images by their bytes. Endpoints tell nothing of their models."""
+        """The signature that was named, taken to have one string for its input; outputs are known of images alone."""
         _check_by_traffic(version, label)
         outputs = {SCORES: TensorSpec(SCORES, "float32", (None, None)), LABEL: TensorSpec(LABEL, "string", (None,))}
-        return {IMAGE_SIGNATURE: Signature({IMAGE_INPUT: TensorSpec(IMAGE_INPUT, "string", (None,))}, outputs)}
+        known = outputs if self._signature == IMAGE_SIGNATURE else {}
+        return {self._signature: Signature({IMAGE_INPUT: TensorSpec(IMAGE_INPUT, "string", (None,))}, known)}
 
     def predict(
         self,
@@ -55,29 +69,44 @@ class VertexClient:
         version: int | None = None,
         label: str | None = None,
     ) -> Outputs:
-        """Asks about images; the endpoint's traffic split chooses the version.
+        """Asks about images, or by another signature of one string; the endpoint's traffic split chooses the version.
 
         Returns:
-            ``scores`` float32[images, classes] and ``label`` object[images] of bytes.
+            For images ``scores`` float32[images, classes] and ``label`` object[images] of bytes; else every output,
+            named `ONLY_OUTPUT` if it is the only one.
 
         Raises:
-            AskError: the request was refused, or asks for a version or another signature.
+            AskError: the request was refused, or asks for a version or has several inputs.
         """
         _check_by_traffic(version, label)
-        if signature != IMAGE_SIGNATURE or set(inputs) != {IMAGE_INPUT}:
+        if len(inputs) != 1:
             raise InvalidRequest(
-                f"An endpoint at Vertex AI is asked by {IMAGE_SIGNATURE}. Received: {signature}.",
+                f"An endpoint at Vertex AI is asked by one input of strings. Received: {', '.join(inputs) or 'none'}.",
                 code="INVALID_ARGUMENT",
             )
-        found = [one for part in _parts(inputs[IMAGE_INPUT]) for one in self._ask(part)]
+        ((_, strings),) = inputs.items()
+        if signature != IMAGE_SIGNATURE:
+            return _joined([self._ask_signature(part, signature) for part in _parts(strings)])
+        found = [one for part in _parts(strings) for one in self._ask(part)]
         scores = np.array([one[SCORES] for one in found], np.float32)
         labels = np.array([str(one[LABEL]).encode() for one in found], object)
         return Outputs({SCORES: scores, LABEL: labels})
 
     def _ask(self, images: Sequence[bytes]) -> tuple[dict[str, Any], ...]:
+        ask = partial(ask_endpoint, self._clients, self._endpoint, images, timeout_s=self._timeout_s)
+        return self._retried(ask).predictions
+
+    def _ask_signature(self, strings: Sequence[bytes], signature: str) -> Outputs:
+        return self._retried(
+            partial(
+                ask_signature, self._clients, self._endpoint, strings, signature=signature, timeout_s=self._timeout_s
+            )
+        )
+
+    def _retried(self, ask: Callable[[], Answer]) -> Answer:
         for attempt in range(1, self._retry.attempts + 1):
             try:
-                return ask_endpoint(self._clients, self._endpoint, images, timeout_s=self._timeout_s).predictions
+                return ask()
             except AskError as error:
                 if not error.retryable or attempt == self._retry.attempts:
                     raise
@@ -101,6 +130,11 @@ def _check_by_traffic(version: int | None, label: str | None) -> None:
             "Leave it out; `roadworthy status` tells the split.",
             code="INVALID_ARGUMENT",
         )
+
+
+def _joined(parts: Sequence[Outputs]) -> Outputs:
+    """Rows of several requests, one below the other."""
+    return Outputs({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 def _parts(images: Sequence[bytes]) -> Iterator[list[bytes]]:

@@ -13,9 +13,11 @@ from pathlib import Path
 import grpc
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
+from roadworthy.pipeline.beam.arguments import beam_arguments
+
 WAIT_S = 60
-IN_PROCESS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
-TWO_PROCESSES = ["--runner=DirectRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+IN_PROCESS = beam_arguments(1)
+TWO_PROCESSES = beam_arguments(2)
 
 
 class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
@@ -68,12 +70,9 @@ def portable_runner(folder: Path) -> Iterator[tuple[list[str], WorkerPool]]:
 
 
 def worker_processes() -> list[int]:
-    """The process ids of Beam's workers that this process has started."""
-    return [
-        pid
-        for pid in _children(os.getpid())
-        if (command := _command(pid)).startswith(sys.executable) and "sdk_worker_main" in command
-    ]
+    """The process ids of Beam's workers, forks of a nursery that this process has started."""
+    nurseries = [pid for pid in _children(os.getpid()) if "roadworthy.pipeline.beam.forks" in _command(pid)]
+    return [pid for one in nurseries for pid in _children(one)]
 
 
 def kill_when(appears: Path, pattern: str, pids) -> int:
@@ -88,11 +87,8 @@ def kill_when(appears: Path, pattern: str, pids) -> int:
 
 
 def _children(parent: int) -> list[int]:
-    # A worker's command runs in a shell, unless the shell makes way for it.
-    direct = [
-        int(pid) for task in Path(f"/proc/{parent}/task").iterdir() for pid in (task / "children").read_text().split()
-    ]
-    return [*direct, *(pid for child in direct for pid in _children(child))]
+    tasks = Path(f"/proc/{parent}/task").iterdir()
+    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
 
 
 def _command(pid: int) -> str:

@@ -1,5 +1,5 @@
-import contextlib
 import io
+import re
 import time
 
 import numpy as np
@@ -11,7 +11,7 @@ from PIL import Image
 from contracts.pictures import encode, pixels, png_bomb
 from roadworthy.serving.contract import MAX_IMAGE_PIXELS
 from roadworthy.serving.errors import DataError
-from roadworthy.serving.images import decode_image, inspect_image, resize
+from roadworthy.serving.images import check_image, decode_image, inspect_image, resize
 
 
 def tensorflow_decode(data):
@@ -104,8 +104,9 @@ def test_inspect_tells_format_and_size_from_the_header_alone(png, jpeg):
 @pytest.mark.parametrize("file_format", ["png", "jpeg"])
 def test_a_truncated_image_is_refused(file_format, part, request):
     data = request.getfixturevalue(file_format)
-    with pytest.raises(DataError, match="whole JPEG or PNG"):
-        decode_image(data[: int(len(data) * part)])
+    for read in (decode_image, check_image):
+        with pytest.raises(DataError, match="whole JPEG or PNG"):
+            read(data[: int(len(data) * part)])
 
 
 def test_a_png_without_its_end_is_refused_as_in_tensorflow(png):
@@ -128,7 +129,7 @@ def test_another_format_that_pillow_knows_is_refused():
         decode_image(buffer.getvalue())
 
 
-@pytest.mark.parametrize("read", [inspect_image, decode_image])
+@pytest.mark.parametrize("read", [inspect_image, check_image, decode_image])
 def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(read):
     bomb = png_bomb()
     started = time.perf_counter()
@@ -143,5 +144,10 @@ def test_damaged_bytes_give_pixels_or_a_data_error(data):
     whole = bytearray(data.draw(st.sampled_from([PNGS["rgb"], PNGS["palette"], encode(pixels(1), "JPEG")])))
     for position in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=6)):
         whole[position] = data.draw(st.integers(0, 255))
-    with contextlib.suppress(DataError):
+    try:
+        check_image(bytes(whole))
+    except DataError as error:
+        with pytest.raises(DataError, match=re.escape(str(error))):
+            decode_image(bytes(whole))
+    else:
         assert decode_image(bytes(whole)).shape[2] == 3

@@ -3,14 +3,18 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
+from apache_beam.options.pipeline_options import PipelineOptions
 from PIL import Image
 from sklearn.datasets import load_sample_images
+from tfx_bsl.public.tfxio import TFExampleRecord
 
 from roadworthy.components.data_check.statistics import image_statistics
 from roadworthy.components.ingest.examples import example_of
+from roadworthy.pipeline.beam.arguments import beam_arguments
 
 Statistics = Callable[..., object]
 
@@ -30,9 +34,17 @@ def statistics_of(tmp_path_factory) -> Statistics:
                 path = f"{label}/{number}.{kind}"
                 example = example_of(buffer.getvalue(), path=path, label=ord(label), label_text=label)
                 writer.write(example.SerializeToString())
-        return tfdv.generate_statistics_from_tfrecord(str(records), stats_options=image_statistics())
+        return _generated(records)
 
     return statistics
+
+
+def _generated(records: Path) -> object:
+    options, written = image_statistics(), str(records.with_suffix(".pb"))
+    source = TFExampleRecord(str(records), schema=options.schema).BeamSource()
+    with beam.Pipeline(options=PipelineOptions(beam_arguments(1))) as pipeline:
+        _ = pipeline | source | tfdv.GenerateStatistics(options) | tfdv.WriteStatisticsToBinaryFile(written)
+    return tfdv.load_stats_binary(written)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ def test_image_bytes_and_file_names_are_left_out(statistics_of):
 def test_options_reach_the_node_as_json():
     options = tfdv.StatsOptions.from_json(image_statistics().to_json())
 
-    assert options.feature_allowlist == image_statistics().feature_allowlist
+    assert options.schema == image_statistics().schema
+    assert options.experimental_filter_read_paths
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from tfx.orchestration import metadata
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline
 
+from contracts.beam_workers import IN_PROCESS
 from contracts.component import check_component
 from roadworthy.components.ingest.component import ImageFolderExampleGen, base_and_pattern
 from roadworthy.serving.errors import DataError
@@ -18,7 +19,7 @@ def run(root: Path, *, data: Path, max_bad_fraction: float = 0.01) -> list[Path]
         components=[ImageFolderExampleGen(str(data), max_bad_fraction=max_bad_fraction)],
         metadata_connection_config=metadata.sqlite_metadata_connection_config(str(root / "metadata.db")),
         enable_cache=True,
-        beam_pipeline_args=["--runner=DirectRunner", "--direct_running_mode=in_memory"],
+        beam_pipeline_args=IN_PROCESS,
     )
     LocalDagRunner().run(pipeline)
     return sorted(root.glob("ImageFolderExampleGen/examples/*"))

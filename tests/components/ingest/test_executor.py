@@ -12,12 +12,12 @@ import tensorflow as tf
 from sklearn.datasets import load_sample_images
 from tfx.types import artifact_utils, standard_artifacts
 
+from contracts.beam_workers import IN_PROCESS
 from roadworthy.components.ingest.component import ImageFolderExampleGen
 from roadworthy.components.ingest.driver import Driver
 from roadworthy.components.ingest.executor import Executor
 
 SPLITS = ("train", "val", "test")
-IN_PROCESS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 
 
 def execute(component: ImageFolderExampleGen, uri: Path) -> standard_artifacts.Examples:

@@ -17,7 +17,7 @@ from roadworthy.components.ingest import shards
 from roadworthy.components.ingest.component import ImageFolderExampleGen
 from roadworthy.components.ingest.driver import Driver
 from roadworthy.components.ingest.executor import Executor
-from roadworthy.pipeline.beam_workers import beam_workers
+from roadworthy.pipeline.beam.lost import lost_workers_named
 from roadworthy.serving.errors import WorkerLost
 
 pytestmark = pytest.mark.beam
@@ -126,7 +126,7 @@ def test_a_killed_worker_fails_the_node_and_the_next_run_writes_what_it_would_ha
         killer = stack.enter_context(ThreadPoolExecutor(1)).submit(
             kill_when, tmp_path / "killed", "Split-*/*.gz", workers
         )
-        with pytest.raises(WorkerLost, match="Received: the end of one, by a signal"), beam_workers():
+        with pytest.raises(WorkerLost, match="Received: the end of one, by a signal"), lost_workers_named():
             ingest(large_photos, tmp_path / "killed", options)
         assert killer.result()
         # What is left of the attempt is in the way of nothing, though TFX gives the next one a folder of its own.

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
+from contracts.beam_workers import IN_PROCESS
 from contracts.mean_colour import CARD, write_mean_colour
 from contracts.vertex.colours import colour_images
 from roadworthy.pipeline.bulk import shards
@@ -20,7 +21,6 @@ from roadworthy.pipeline.bulk.shards import Batch, answer_batch, forget_batch
 from roadworthy.pipeline.cli.main import cli
 from roadworthy.serving.errors import ServeError
 
-IN_MEMORY = ["--direct_running_mode=in_memory"]
 NAMES = ["red", "green", "blue", "red"]
 
 
@@ -58,7 +58,7 @@ def files(tmp_path, monkeypatch) -> tuple[str, ...]:
 
 
 def ask(model: Path, files, folder, *, is_remote: bool = False):
-    return list(answer_batch(Batch(model, files), folder=str(folder), is_remote=is_remote, beam_arguments=IN_MEMORY))
+    return list(answer_batch(Batch(model, files), folder=str(folder), is_remote=is_remote, beam_arguments=IN_PROCESS))
 
 
 def test_the_command_line_gives_every_file_the_answer_of_the_model_and_leaves_nothing_else(model, files, tmp_path):

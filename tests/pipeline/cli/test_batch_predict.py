@@ -77,6 +77,7 @@ def _fail():
 def test_a_dry_run_asks_nothing(ask, vertex):
     before = len(vertex.calls)
     assert "about 3 files" in ask("--dry-run").stdout
+    assert json.loads(ask("--dry-run", "--json").stdout)["files"] == 3
     assert len(vertex.calls) == before
 
 

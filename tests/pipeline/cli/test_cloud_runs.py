@@ -73,8 +73,22 @@ def test_without_waiting_it_returns_at_once_and_the_run_is_listed_and_cancelled(
     (run_id,) = kfp.runs
 
     assert [run["run_id"] for run in json.loads(call("runs", config, "--json").output)] == [run_id]
+    would = call("runs", config, "--cancel", run_id, "--dry-run").output
+    assert would.startswith(f"Would ask {run_id}, which is ")
     assert "was asked to end" in call("runs", config, "--cancel", run_id).output
     assert call("runs", config, "--run", run_id).output.startswith(f"{run_id} cancelled")
+    again = call("runs", config, "--cancel", run_id)
+    assert f"{run_id} must be under way to be cancelled. Received: it is cancelled" in str(again.exception)
+    assert "--dry-run is for --cancel" in call("runs", config, "--dry-run").output
+
+
+def test_a_cancellation_is_told_as_json(config, kfp):
+    call("run", config, "--on", "kubeflow", "--no-wait")
+    (run_id,) = kfp.runs
+
+    for dry, asked in ((["--dry-run"], False), ([], True)):
+        told = json.loads(call("runs", config, "--cancel", run_id, "--json", *dry).output)
+        assert (told["run_id"], told["asked_to_end"]) == (run_id, asked)
 
 
 def test_a_schedule_is_created_listed_and_deleted(config, kfp):
@@ -84,9 +98,28 @@ def test_a_schedule_is_created_listed_and_deleted(config, kfp):
     assert made["schedule_id"] in call("schedule", "list", config, "--on", "kubeflow").output
     delete = ["schedule", "delete", config, made["schedule_id"], "--on", "kubeflow"]
     assert call(*delete, "--dry-run").output == f"Would delete {made['schedule_id']} 0 0 3 * * 1 shop.\n"
+    assert json.loads(call(*delete, "--dry-run", "--json").output)["deleted"] is False
     assert made["schedule_id"] in kfp.recurring
-    call(*delete)
+    assert json.loads(call(*delete, "--json").output) == {"schedule_id": made["schedule_id"], "deleted": True}
     assert call("schedule", "list", config, "--on", "kubeflow").output == "No schedules yet.\n"
+
+
+def test_a_dry_run_of_a_schedule_tells_when_and_asks_nobody(config, kfp):
+    words = ["schedule", "create", config, "--on", "kubeflow", "--cron", "0 3 * * 1", "--name", "nightly", "--dry-run"]
+
+    told, document = call(*words).output.splitlines(), json.loads(call(*words, "--json").output)
+
+    assert told[-1].startswith("Would schedule this to kubeflow by 0 3 * * 1 as nightly, with artifacts below gs://")
+    assert document["schedule"] == {"name": "nightly", "cron": "0 3 * * 1"}
+    assert kfp.calls == []
+
+
+def test_a_compiled_file_is_told_as_json(config, tmp_path):
+    told = json.loads(call("compile", config, "--for", "kubeflow", "-o", tmp_path / "spec.yaml", "--json").output)
+
+    assert len(told["tasks"]) == TASKS
+    assert told["parameters"]["full_epochs"] == 4
+    assert Path(told["out"]).is_file()
 
 
 def test_what_is_no_schedule_or_no_cron_is_told_and_nobody_is_asked_to_change_anything(config, kfp):
@@ -106,6 +139,8 @@ def test_buckets_are_for_containers_here_and_must_be_named(config, tmp_path):
     refused = call("run", tmp_path / "run.yaml", "--on", "local-containers", "--in-buckets", "--dry-run")
 
     assert told.splitlines()[-1].startswith("Would write below gs://shop/pipelines/shop")
+    document = json.loads(call("run", config, "--on", "local-containers", "--in-buckets", "--dry-run", "--json").output)
+    assert (document["nodes"], document["output"]) == (told.splitlines()[:-1], "gs://shop/pipelines/shop")
     assert "cloud must be given" in str(refused.exception)
 
 

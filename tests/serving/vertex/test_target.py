@@ -136,6 +136,27 @@ def test_a_version_that_fails_or_is_slow_is_taken_back(push, models, colours, ve
     assert standing(push) == ({1: {CHAMPION}}, {1: 100})
 
 
+@pytest.mark.parametrize("missed", [5, 25, 100])
+def test_a_check_that_is_missed_at_any_step_gives_all_traffic_back(push, models, colours, vertex, missed):
+    steps = (5, 25, 100)
+    deploy(push, models("first"), colours)
+    push = push.model_copy(update={"ramp": push.ramp.model_copy(update={"steps": steps})})
+    target = push.target(models("second"))
+    going = rollout(push, deploying(digest_label(models("second")), push.ramp), colours, target=target)
+
+    def break_at_step(action):
+        if str(action) == f"checking version 2 at {missed}%":
+            vertex.containers.troubles["2"] = Trouble(error_every=1)
+
+    going.tell = break_at_step
+    with pytest.raises(DeployError, match=f"missed its check at {missed}% of the traffic and was taken back"):
+        going.run()
+    assert [measured.percent for measured in going.measured if measured.percent] == list(
+        steps[: steps.index(missed) + 1]
+    )
+    assert standing(push) == ({1: {CHAMPION}}, {1: 100})
+
+
 def test_a_refused_version_can_be_tried_again(push, models, colours, vertex):
     deploy(push, models("first"), colours)
     vertex.containers.troubles["2"] = Trouble(error_every=1)

@@ -7,11 +7,20 @@ from typing import Final
 from roadworthy.serving.errors import WorkerLost
 
 # All that Beam's own runners say when a worker's process ends, the portable one at the end of a traceback of its own.
-_LOST: Final = "Channel closed prematurely"
+CHANNEL_CLOSED: Final = "Channel closed prematurely"
+
+
+def lost_worker() -> WorkerLost:
+    """The one message about it."""
+    return WorkerLost(
+        "Beam's workers must be there until the work is done. Received: the end of one, by a signal or for want of "
+        "memory. Start the same command again: nothing half-written is in its way. With fewer workers "
+        "(beam.workers) each has more memory."
+    )
 
 
 @contextmanager
-def beam_workers() -> Iterator[None]:
+def lost_workers_named() -> Iterator[None]:
     """Says in one message that a worker was lost, where Beam gives a traceback of its channels.
 
     Raises:
@@ -20,10 +29,6 @@ def beam_workers() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if _LOST not in str(error):
+        if CHANNEL_CLOSED not in str(error):
             raise
-        raise WorkerLost(
-            "Beam's workers must be there until the work is done. Received: the end of one, by a signal or for want of "
-            "memory. Start the same command again: nothing half-written is in its way. With fewer workers "
-            "(beam.workers) each has more memory."
-        ) from error
+        raise lost_worker() from error

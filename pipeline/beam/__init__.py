@@ -1,0 +1,1 @@
+"""Beam on this machine: its runner, and the processes that its data nodes work in."""
