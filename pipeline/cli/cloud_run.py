@@ -89,14 +89,15 @@ def run_in_cloud(
                 place, run.run_id, on_task=lambda task: say_task(task, terminal), poll_s=poll_s, timeout_s=timeout_s
             )
         except KeyboardInterrupt:
-            print(f"\n{run.run_id} goes on. To end it: roadworthy runs CONFIG --cancel {run.run_id}", file=sys.stderr)
+            end = f"roadworthy runs CONFIG --on {platform} --cancel {run.run_id}"
+            print(f"\n{run.run_id} goes on. To end it: {end}", file=sys.stderr)
             raise
     if as_json:
         click.echo(json.dumps(asdict(run), indent=2))
     elif wait:
         click.echo(f"{run.run_id} {run.state}: {run.page}")
     if wait:
-        refuse_failed(run)
+        refuse_failed(run, platform)
 
 
 def say_task(task: "Task", terminal: TextIO) -> None:
@@ -107,7 +108,7 @@ def say_task(task: "Task", terminal: TextIO) -> None:
         print(f"  {task.name:<28} {task.state:<7} {task.seconds:7.1f} s", file=terminal, flush=True)
 
 
-def refuse_failed(run: "Run") -> None:
+def refuse_failed(run: "Run", platform: PlatformName) -> None:
     """Leaves with a message that says which task failed and where to read on.
 
     Raises:
@@ -117,5 +118,5 @@ def refuse_failed(run: "Run") -> None:
         return
     failed = [task for task in run.tasks if task.state == "failed"]
     said = [f"- {task.name}: {task.error or 'no message'}" for task in failed] or ([run.error] if run.error else [])
-    hint = f"\n  Its log: roadworthy logs CONFIG {run.run_id} {failed[0].name}" if failed else ""
+    hint = f"\n  Its log: roadworthy logs CONFIG {run.run_id} {failed[0].name} --on {platform}" if failed else ""
     raise DeployError("\n".join([f"{run.run_id} must succeed. Received: it is {run.state}. {run.page}", *said]) + hint)

@@ -130,6 +130,6 @@ def follow(
         if until is not None and time.monotonic() + poll_s > until:
             raise DeployError(
                 f"{run_id} must be over within {timeout_s:g} s. Received: it is {run.state}, and goes on. "
-                f"Look at it again with: roadworthy runs --on … --run {run_id}"
+                f"Look at it again with: roadworthy runs CONFIG --on … --run {run_id}"
             )
         time.sleep(poll_s)

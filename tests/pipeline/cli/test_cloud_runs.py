@@ -64,7 +64,7 @@ def test_a_run_that_fails_says_where_to_read_on(config, kfp):
     assert isinstance(failed.exception, DeployError)
     assert "- DataCheck: The examples must fit the schema." in str(failed.exception)
     (run_id,) = kfp.runs
-    assert f"roadworthy logs CONFIG {run_id} DataCheck" in str(failed.exception)
+    assert f"roadworthy logs CONFIG {run_id} DataCheck --on kubeflow" in str(failed.exception)
     assert call("logs", config, run_id, "DataCheck").output == "what the node wrote\n"
 
 
