@@ -77,12 +77,15 @@ class Vertex:
             self._jobs().cancel_pipeline_job(name=self._path("pipelineJobs", run_id), timeout=_CALL_S)
 
     def runs(self, limit: int) -> Sequence[Run]:
-        """The newest jobs of the region."""
+        """The newest jobs of the pipeline's name in the region."""
+        request = {
+            "parent": self._place.parent,
+            "filter": f'display_name="{self._name}"',
+            "order_by": "create_time desc",
+            "page_size": limit,
+        }
         with self._telling("Listing runs"):
-            listed = self._jobs().list_pipeline_jobs(
-                request={"parent": self._place.parent, "order_by": "create_time desc", "page_size": limit},
-                timeout=_CALL_S,
-            )
+            listed = self._jobs().list_pipeline_jobs(request=request, timeout=_CALL_S)
             return [_run(job, self._place) for job, _ in zip(listed, range(limit), strict=False)]
 
     def logs(self, run_id: str, node: str) -> Iterator[str]:

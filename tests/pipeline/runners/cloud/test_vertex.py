@@ -70,6 +70,7 @@ def test_a_run_is_submitted_as_the_config_says_and_followed_to_its_end(place, ve
     assert (job.encryption_spec.kms_key_name, job.labels["team"]) == (KEY, "vision")
     assert (run.state, sorted(told)) == ("succeeded", sorted(FINE))
     assert [one.run_id for one in place.runs(5)] == ["shop-1"]
+    assert Vertex(CLOUD, name="another").runs(5) == []
 
 
 def test_a_run_that_fails_says_why(place, vertex):
