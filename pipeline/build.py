@@ -53,7 +53,6 @@ def build_pipeline(config: RunConfig, place: Place | None = None) -> Pipeline:
         metadata_connection_config=_sqlite(config.output / METADATA_FILE),
         components=_components(config, place),
         enable_cache=place.caching,
-        beam_pipeline_args=beam_arguments(1),
     )
 
 
@@ -131,6 +130,8 @@ def _judgement(
         scorecard=scorecard.outputs["scorecard"],
         model=blessed[0].outputs["model"] if blessed else None,
     )
+    for node in (scorecard, baseline):
+        node.with_beam_pipeline_args(beam_arguments(1))  # what they measure has the machine to itself
     gate = Gate(
         scorecard=scorecard.outputs["scorecard"],
         baseline=baseline.outputs["baseline"],

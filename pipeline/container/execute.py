@@ -81,7 +81,8 @@ def _executor(invocation: Invocation) -> BaseExecutor:
 
 def _works_on_uris(executor: BaseExecutor, invocation: Invocation) -> bool:
     """Whether Beam workers on other machines read and write the artifacts, which can't see a folder of this one."""
-    runner = next((word.removeprefix(_RUNNER) for word in invocation.more if word.startswith(_RUNNER)), None)
+    # Of several the last one counts, as for Beam itself.
+    runner = next((word.removeprefix(_RUNNER) for word in reversed(invocation.more) if word.startswith(_RUNNER)), None)
     return isinstance(executor, BaseBeamExecutor) and runner not in (None, *_LOCAL_RUNNERS)
 
 

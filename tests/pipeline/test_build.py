@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ from roadworthy.components.serving_check.settings import RehearsalSettings
 from roadworthy.models.config import TrainedModel
 from roadworthy.models.finetuning import adopt
 from roadworthy.models.finetuning.run_fn import run_fn
+from roadworthy.pipeline.beam.arguments import beam_arguments
 from roadworthy.pipeline.build import ADOPT_FN, RUN_FN, build_pipeline
 from roadworthy.pipeline.cloud_config import CloudSettings
 from roadworthy.pipeline.config import RunConfig, load_config
 from roadworthy.pipeline.deploy_config import DeploySettings
+from roadworthy.pipeline.place import local_place
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fashion.yaml"
 
@@ -70,6 +73,29 @@ def test_a_run_may_end_with_the_deployment(config):
     assert pusher.id == "VertexPusher"
     push = VertexPush.model_validate_json(pusher.exec_properties["push"])
     assert (push.project, push.id, push.staging) == ("my-project", "fashion", "gs://bucket/root/models")
+
+
+def beam_of(pipeline) -> dict[str, list[str]]:
+    """Beam's options of every node that has any."""
+    specs = {node.id: getattr(node, "executor_spec", None) for node in pipeline.components}
+    found = {name: list(getattr(spec, "beam_pipeline_args", ())) for name, spec in specs.items()}
+    return {name: words for name, words in found.items() if words}
+
+
+def test_the_data_nodes_alone_have_several_processes(config):
+    several = config.model_copy(update={"beam": config.beam.model_copy(update={"workers": 3})})
+
+    assert beam_of(build_pipeline(several)) == {
+        **dict.fromkeys(("ImageFolderExampleGen", "StatisticsGen"), beam_arguments(3)),
+        **dict.fromkeys(("Scorecard", "BaselineScore"), beam_arguments(1)),
+    }
+
+
+def test_a_runner_elsewhere_gets_no_option_of_this_machines(config):
+    elsewhere = ("--runner=PortableRunner", "--job_endpoint=jobs:8099", "--environment_type=DOCKER")
+    pipeline = build_pipeline(config, replace(local_place(config), beam=elsewhere))
+
+    assert beam_of(pipeline)["StatisticsGen"] == beam_of(pipeline)["ImageFolderExampleGen"] == list(elsewhere)
 
 
 def test_a_trained_model_takes_the_trainers_place(config, tmp_path):
