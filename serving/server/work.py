@@ -135,7 +135,7 @@ class Work:
             RequestError: RESOURCE_EXHAUSTED, too many requests are under way.
         """
         pace = self._paces.get(kind)
-        if kind is None or pace is None or not pace.on_loop:
+        if pace is None or not pace.on_loop:
             return self._in_thread(kind, steps, tell, self._threads_of(model))
         member = Member(steps, tell, pace.measured_on_loop)
         self._burst.add(member)
