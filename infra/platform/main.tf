@@ -124,6 +124,7 @@ module "vertex" {
     pipeline_root   = "${module.storage.urls["pipeline"]}/runs"
     service_account = module.identity.emails["pipeline"]
     network         = "projects/${module.services.number}/global/networks/${module.network.name}"
+    labels          = var.labels
   }
 }
 
@@ -139,6 +140,7 @@ module "gke" {
   mode                = var.cluster.mode
   pools               = var.cluster.pools
   authorized_networks = var.cluster.authorized_networks
+  images              = concat(["${var.region}-docker.pkg.dev/${var.project}/${var.name}/**"], var.cluster.images)
   operators           = { deployer = module.identity.members["deployer"] }
   deletion_protection = var.protected
 }

@@ -30,6 +30,11 @@ output "images" {
   value       = module.registry.images
 }
 
+output "pipelines" {
+  description = "Where compiled pipelines are uploaded to, for schedules."
+  value       = module.registry.pipelines
+}
+
 output "cluster" {
   description = "Name of the cluster, or null."
   value       = one(module.gke[*].name)

@@ -57,10 +57,11 @@ variable "undelete_days" {
 }
 
 variable "cluster" {
-  description = "A cluster to serve from, with its node pools (see the module gke); none where Vertex AI serves alone."
+  description = "A cluster to serve from, with its node pools and what it runs beside our images (see the module gke); none where Vertex AI serves alone."
   type = object({
     mode                = optional(string, "autopilot")
     authorized_networks = optional(map(string), {})
+    images              = optional(list(string), [])
     pools = optional(map(object({
       machine_type = string
       max_nodes    = number

@@ -1,5 +1,6 @@
 """What every environment holds once it is applied, and what it must not."""
 
+import base64
 import json
 import re
 import shutil
@@ -7,11 +8,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from google.cloud import aiplatform_v1 as v1
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod")
 HOURS = 730  # a month
 SCHEDULE = "google_cloud_scheduler_job"
+SCHEDULES = {
+    "retrain": {
+        "cron": "0 3 * * 1",
+        "template": "https://europe-west4-kfp.pkg.dev/mine/roadworthy-pipelines/fashion/v1",
+        "settings": {"full_epochs": "8", "max_size": "30%"},
+    }
+}
 # Accounts whose own roles only an owner changes.
 OWNERS_OWN = {"roadworthy-ci", "roadworthy-deployer"}
 PRIMITIVE = {"roles/owner", "roles/editor", "roles/viewer"}
@@ -28,7 +37,8 @@ def environments(tmp_path_factory, attached):
     for name in ENVIRONMENTS:
         steps = "init -input=false", "apply -input=false -auto-approve", "show -json"
         script = " && ".join(f"terraform -chdir=$0 {step} >$0/said" for step in steps)
-        done = attached(copy, "bash", "-c", script, copy / "envs" / name)
+        variables = {"TF_VAR_schedules": json.dumps(SCHEDULES)}
+        done = attached(copy, "bash", "-c", script, copy / "envs" / name, **variables)
         assert done.returncode == 0, done.stderr
         state = json.loads((copy / "envs" / name / "said").read_text())
         made[name] = list(_resources(state["values"]["root_module"]))
@@ -140,13 +150,35 @@ def test_no_account_is_a_default_one(resources):
         assert {node["service_account"] for node in each["node_config"]} <= accounts
         for scaling in each.get("cluster_autoscaling", ()):
             assert {node["service_account"] for node in scaling["auto_provisioning_defaults"]} <= accounts
-    assert {
-        job["http_target"][0]["oauth_token"][0]["service_account_email"] for job in of(resources, SCHEDULE)
-    } <= accounts
+    (asking,) = [job["http_target"][0]["oauth_token"][0] for job in of(resources, SCHEDULE)]
+    assert asking["service_account_email"] in accounts
+
+
+def test_a_schedule_asks_vertex_ai_for_a_run_as_our_own_client_does(resources):
+    (target,) = [job["http_target"][0] for job in of(resources, SCHEDULE)]
+    job = v1.PipelineJob.from_json(base64.b64decode(target["body"]), ignore_unknown_fields=False)
+    (key,) = [one["id"] for one in of(resources, "google_kms_crypto_key") if one["name"] == "vertex"]
+
+    assert target["uri"].startswith("https://europe-west4-aiplatform.googleapis.com/v1/projects/roadworthy-")
+    assert job.template_uri == SCHEDULES["retrain"]["template"]
+    assert dict(job.runtime_config.parameter_values) == {"full_epochs": 8, "max_size": "30%"}
+    assert job.runtime_config.failure_policy == v1.PipelineFailurePolicy.PIPELINE_FAILURE_POLICY_FAIL_FAST
+    assert job.runtime_config.gcs_output_directory.endswith("-pipeline/runs/retrain")
+    assert (job.encryption_spec.kms_key_name, job.labels["app"]) == (key, "roadworthy")
+    assert re.fullmatch(r"projects/\d+/global/networks/roadworthy", job.network)
 
 
 def test_default_accounts_lose_the_right_to_edit(resources):
     assert [one["action"] for one in of(resources, "google_project_default_service_accounts")] == ["DEPRIVILEGE"]
+
+
+def test_a_cluster_runs_our_images_and_google_s_own_alone(resources):
+    policies = of(resources, "google_binary_authorization_policy")
+    assert len(policies) == len(of(resources, "google_container_cluster"))
+    for policy in policies:
+        assert policy["default_admission_rule"][0]["evaluation_mode"] == "ALWAYS_DENY"
+        (ours,) = [one["name_pattern"] for one in policy["admission_whitelist_patterns"]]
+        assert ours == f"europe-west4-docker.pkg.dev/{policy['project']}/roadworthy/**"
 
 
 def test_there_are_no_keys_of_accounts(resources):

@@ -21,6 +21,8 @@ module "platform" {
   github  = var.github
   budget  = var.budget
 
+  schedules = var.schedules
+
   protected = false
   models    = { fashion = {} }
 }

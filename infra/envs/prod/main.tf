@@ -21,6 +21,8 @@ module "platform" {
   github  = var.github
   budget  = var.budget
 
+  schedules = var.schedules
+
   protected     = true
   undelete_days = { data = 30, models = 90 }
   cluster = {

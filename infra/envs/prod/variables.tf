@@ -33,6 +33,17 @@ variable "github" {
   default = null
 }
 
+variable "schedules" {
+  description = "Pipelines that run by themselves, by name (see the module vertex)."
+  type = map(object({
+    cron     = string
+    template = string
+    settings = optional(map(string), {})
+    paused   = optional(bool, false)
+  }))
+  default = {}
+}
+
 variable "budget" {
   description = "Money a month; its billing account's number is nobody's business but yours, so give it as TF_VAR_budget."
   type = object({

@@ -8,6 +8,7 @@ output "platform" {
   value = {
     protected       = module.platform.protected
     images          = module.platform.images
+    pipelines       = module.platform.pipelines
     cluster         = module.platform.cluster
     endpoints       = module.platform.endpoints
     tensorboard     = module.platform.tensorboard

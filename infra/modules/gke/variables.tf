@@ -101,6 +101,20 @@ variable "authorized_networks" {
   }
 }
 
+variable "images" {
+  description = <<-TEXT
+    Images that may run beside those of Google's that a cluster needs, as REGION-docker.pkg.dev/PROJECT/REPOSITORY/**; null is
+    whatever the project's policy says, which Google makes to let everything in. The policy is the whole project's.
+  TEXT
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = var.images == null || alltrue([for pattern in coalesce(var.images, []) : can(regex("^[a-z0-9.-]+\\.[a-z]+/[^*]+(/\\*{1,2})?$", pattern))])
+    error_message = "images must be a registry and a path in it, with /* or /** at its end alone."
+  }
+}
+
 variable "operators" {
   description = "Members who make and change the cluster, by a name of your choice: they must be able to act as its nodes."
   type        = map(string)

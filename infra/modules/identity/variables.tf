@@ -44,7 +44,7 @@ variable "accounts" {
     ci = {
       description = "Builds images, and plans: reads what is there and changes nothing but images."
       roles = [
-        "roles/aiplatform.viewer", "roles/artifactregistry.reader", "roles/cloudkms.viewer", "roles/cloudquotas.viewer",
+        "roles/aiplatform.viewer", "roles/artifactregistry.reader", "roles/binaryauthorization.policyViewer", "roles/cloudkms.viewer", "roles/cloudquotas.viewer",
         "roles/cloudscheduler.viewer", "roles/compute.networkViewer", "roles/compute.viewer", "roles/container.clusterViewer",
         "roles/dns.reader", "roles/iam.securityReviewer", "roles/iam.workloadIdentityPoolViewer", "roles/logging.viewer",
         "roles/monitoring.viewer", "roles/serviceusage.serviceUsageViewer", "roles/storage.bucketViewer",
@@ -53,7 +53,7 @@ variable "accounts" {
     deployer = {
       description = "Applies what was approved."
       roles = [
-        "roles/aiplatform.admin", "roles/artifactregistry.admin", "roles/cloudkms.admin", "roles/cloudquotas.viewer",
+        "roles/aiplatform.admin", "roles/artifactregistry.admin", "roles/binaryauthorization.policyEditor", "roles/cloudkms.admin", "roles/cloudquotas.viewer",
         "roles/cloudscheduler.admin", "roles/compute.networkAdmin", "roles/compute.securityAdmin", "roles/container.admin",
         "roles/dns.admin", "roles/iam.serviceAccountAdmin", "roles/iam.workloadIdentityPoolAdmin", "roles/logging.configWriter",
         "roles/monitoring.admin", "roles/servicenetworking.networksAdmin", "roles/serviceusage.serviceUsageAdmin",

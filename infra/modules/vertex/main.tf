@@ -43,7 +43,7 @@ resource "google_vertex_ai_endpoint" "this" {
   }
 }
 
-# The provider has no schedule of Vertex AI's own, so Cloud Scheduler asks the same API for a run.
+# Neither provider has a schedule of Vertex AI's own, so Cloud Scheduler asks the same API for a run, as roadworthy run does.
 resource "google_cloud_scheduler_job" "this" {
   for_each = var.schedules
 
@@ -63,13 +63,16 @@ resource "google_cloud_scheduler_job" "this" {
 
     body = base64encode(jsonencode({
       displayName    = each.key
+      labels         = var.runs.labels
       templateUri    = each.value.template
       serviceAccount = var.runs.service_account
       network        = var.runs.network
       encryptionSpec = { kmsKeyName = var.kms_key }
       runtimeConfig = {
-        gcsOutputDirectory = var.runs.pipeline_root
-        parameterValues    = each.value.settings
+        gcsOutputDirectory = "${var.runs.pipeline_root}/${each.key}"
+        failurePolicy      = "PIPELINE_FAILURE_POLICY_FAIL_FAST"
+        # A pipeline's parameter that is a number must not come as text.
+        parameterValues = { for name, value in each.value.settings : name => try(jsondecode(value), value) }
       }
     }))
 

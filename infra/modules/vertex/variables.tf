@@ -30,11 +30,12 @@ variable "models" {
 }
 
 variable "runs" {
-  description = "How scheduled runs run: where their artifacts go, as whom, and in which network (by the project's number)."
+  description = "How scheduled runs run: where their artifacts go, as whom, in which network (by the project's number), with which labels."
   type = object({
     pipeline_root   = string
     service_account = string
     network         = optional(string)
+    labels          = optional(map(string), {})
   })
 
   validation {
@@ -51,7 +52,8 @@ variable "runs" {
 variable "schedules" {
   description = <<-TEXT
     Pipelines that run by themselves, by name: when (cron, UTC), the compiled pipeline in the registry
-    (https://REGION-kfp.pkg.dev/PROJECT/REPOSITORY/PIPELINE/TAG) and its parameters.
+    (https://REGION-kfp.pkg.dev/PROJECT/REPOSITORY/PIPELINE/TAG) and its parameters, which are numbers, booleans or lists
+    where they read so ("200", "true", "[1, 2]").
   TEXT
   type = map(object({
     cron     = string

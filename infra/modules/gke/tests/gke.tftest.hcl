@@ -191,3 +191,31 @@ run "a_name_leaves_room" {
 
   expect_failures = [var.name]
 }
+
+run "what_is_not_named_does_not_run" {
+  command = plan
+
+  variables {
+    images = ["europe-west4-docker.pkg.dev/acme-vision-dev/roadworthy/**"]
+  }
+
+  assert {
+    condition     = google_binary_authorization_policy.this[0].default_admission_rule[0].evaluation_mode == "ALWAYS_DENY"
+    error_message = "Whatever is not named must be refused."
+  }
+
+  assert {
+    condition     = tolist([for pattern in google_binary_authorization_policy.this[0].admission_whitelist_patterns : pattern.name_pattern]) == tolist(var.images)
+    error_message = "What is named must run."
+  }
+}
+
+run "not_every_image_of_a_registry" {
+  command = plan
+
+  variables {
+    images = ["docker.io/**"]
+  }
+
+  expect_failures = [var.images]
+}

@@ -25,7 +25,7 @@ variables {
     weekly = {
       cron     = "0 3 * * 1"
       template = "https://europe-west4-kfp.pkg.dev/acme-vision-dev/roadworthy-pipelines/fashion/v1"
-      settings = { images_per_class = "200" }
+      settings = { images_per_class = "200", max_size = "30%", full = "true" }
     }
   }
 }
@@ -62,8 +62,8 @@ run "a_schedule_asks_for_a_run" {
   command = plan
 
   assert {
-    condition     = jsondecode(base64decode(google_cloud_scheduler_job.this["weekly"].http_target[0].body)).runtimeConfig.parameterValues.images_per_class == "200"
-    error_message = "The run must get its parameters."
+    condition     = jsonencode(jsondecode(base64decode(google_cloud_scheduler_job.this["weekly"].http_target[0].body)).runtimeConfig.parameterValues) == "{\"full\":true,\"images_per_class\":200,\"max_size\":\"30%\"}"
+    error_message = "The run must get its parameters, each of its own type."
   }
 
   assert {
