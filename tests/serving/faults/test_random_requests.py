@@ -34,7 +34,7 @@ PREDICT = f"/{protos.PREDICTION_SERVICE}/Predict"
 RELOAD = f"/{protos.MODEL_SERVICE}/HandleReloadConfigRequest"
 
 
-@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.fuzz)], ids="workers={}".format)
+@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.fuzz)], ids="workers-{}".format)
 def server(request, tmp_path_factory, colour, half_plus_two):
     root = tmp_path_factory.mktemp("models")
     shutil.copytree(colour, root / "colour" / "1")
