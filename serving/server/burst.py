@@ -6,10 +6,12 @@ So of the requests that are there, all are read, then the model runs for each, t
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator
 from time import perf_counter
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+_LOG: Final = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 # The work on one request: what comes between two yields is a step, what it returns is the answer.
 Steps = Generator[None, None, Answer]
@@ -64,7 +66,11 @@ class Member(Generic[Answer]):
         now = perf_counter()
         self._measured(self._seconds + now - started, now)
         self._tell = None
-        tell(answer, error)
+        try:
+            tell(answer, error)
+        except Exception:
+            # That of one request must not keep the others from being answered.
+            _LOG.exception("an answer can't be told")
         return False
 
     def stop(self) -> None:

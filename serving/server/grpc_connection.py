@@ -7,6 +7,7 @@ nghttp2's; what is bounded here is time and memory: requests that trickle, answe
 import asyncio
 import functools
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -167,15 +168,14 @@ class GrpcConnection(asyncio.Protocol):
         now = self._loop.time()
         quiet = now - self._heard
         late = [one for one in self._exchanges.values() if not one.whole and now - one.began > REQUEST_S]
+        slow = RequestError(f"A request must be whole within {REQUEST_S:g} s.", code="DEADLINE_EXCEEDED")
         for exchange in late:
-            slow = RequestError(f"A request must be whole within {REQUEST_S:g} s.", code="DEADLINE_EXCEEDED")
-            self._end(exchange, slow)
+            self._say(functools.partial(self._end, exchange, slow))
         if self._is_gone(now, quiet):
             self._transport.abort()
         elif quiet > _IDLE_S and self._pinged_at is None:
-            self._http2.ping(b"roadwrth")
             self._pinged_at = now
-        self._flush()
+            self._say(lambda: self._http2.ping(b"roadwrth"))
 
     async def _age(self, longest_s: float) -> None:
         """Gives the connection up when it is old, so that its client asks the load balancer again."""
@@ -275,11 +275,20 @@ class GrpcConnection(asyncio.Protocol):
         if exchange.number not in self._exchanges:
             return
         if error is not None:
-            self._end(exchange, error)
+            self._say(lambda: self._end(exchange, error))
         elif exchange.answering is not None and exchange.answering.endless:
-            self._stream(exchange, message or b"")
+            self._say(lambda: self._stream(exchange, message or b""))
         else:
-            self._send(exchange, message or b"")
+            self._say(lambda: self._send(exchange, message or b""))
+
+    def _say(self, say: Callable[[], None]) -> None:
+        """Says something unasked; where the client broke HTTP/2 meanwhile, the connection ends without it."""
+        try:
+            say()
+        except ngh2.NGH2Error as error:
+            _LOG.info("%s: connection closed: %s", self._peer, error)
+            self._transport.close()
+            return
         self._flush()
 
     def _send(self, exchange: Exchange, message: bytes) -> None:
@@ -323,8 +332,7 @@ class GrpcConnection(asyncio.Protocol):
 
     def _too_late(self, exchange: Exchange) -> None:
         if exchange.number in self._exchanges:
-            self._end(exchange, TimeoutError())
-            self._flush()
+            self._say(lambda: self._end(exchange, TimeoutError()))
 
     def _cancel(self, exchange: Exchange) -> None:
         """The client went away before its answer."""

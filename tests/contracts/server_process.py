@@ -29,7 +29,8 @@ class Process:
 
     def rss_mb(self) -> float:
         """The memory that it and its workers have in use now, MB."""
-        workers = Path(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children").read_text().split()
+        threads = Path(f"/proc/{self.popen.pid}/task").glob("*/children")
+        workers = [pid for thread in threads for pid in thread.read_text().split()]
         status = [Path(f"/proc/{pid}/status").read_text() for pid in (self.popen.pid, *workers)]
         return sum(int(re.search(r"VmRSS:\s+(\d+) kB", one)[1]) / 1024 for one in status)
 

@@ -98,7 +98,8 @@ def check_it_goes_on(server, before_mb):
         answer = channel.unary_unary(PREDICT)(good_predict(), timeout=60)
     assert list(protos.PredictResponse.FromString(answer).outputs["y"].float_val) == [3.0, 4.0]
     assert server.get("/v1/models/colour/metadata").status_code == 200
-    assert not re.search("Traceback|started again", "".join(server.log))
+    log = "".join(server.log)
+    assert not re.search("Traceback|started again", log), log
     assert server.rss_mb() - before_mb < MOST_GROWTH_MB
 
 

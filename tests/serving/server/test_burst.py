@@ -45,6 +45,13 @@ def test_one_that_fails_or_is_shorter_does_not_hold_up_the_others():
     assert done[5:] == [("b", 1), ("b", 2), ("b", None)]
 
 
+def test_one_whose_answer_can_not_be_told_does_not_keep_the_others_from_theirs(caplog):
+    done = []
+    after_a_turn(Member(one_step(lambda: 1), lambda *_: 1 / 0, lambda *_: None), member("b", done, steps=1))
+    assert done == [("b", 0), ("b", None)]
+    assert "an answer can't be told" in caplog.text
+
+
 def test_what_is_given_up_is_neither_worked_on_nor_told():
     done = []
     given_up = member("a", done)

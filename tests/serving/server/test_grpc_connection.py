@@ -14,11 +14,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contracts.waiting import wait_for
 from roadworthy.serving import protos
 from roadworthy.serving.server import grpc_connection
 from roadworthy.serving.server.listening import Listening
 from roadworthy.serving.server.manager import Manager
 from roadworthy.serving.server.run import ModelServer
+from roadworthy.serving.server.work import Work
 
 STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 CHECK = "/grpc.health.v1.Health/Check"
@@ -216,6 +218,26 @@ def _connections(server):
 
 async def _call(function):
     return function()
+
+
+def test_an_answer_for_who_has_broken_http2_meanwhile_is_dropped(raw, server, monkeypatch, still_serves):
+    connections, tell = server._transports._grpc._connections, []
+    wait_for(lambda: len(connections) == 1)
+    (connection,) = connections
+
+    def hold(work, kind, steps, told, **_):
+        tell.append(told)
+        return lambda: None
+
+    async def ask_and_break():
+        connection.data_received(raw.http2.data_to_send())
+        connection.data_received(b"\0\0\1\0\0\0\0\0\0x")  # data of no stream
+        tell[0](b"an answer", None)
+
+    monkeypatch.setattr(Work, "begin", hold)
+    raw.ask(body=framed(MESSAGE))
+    server._loop.run(ask_and_break())
+    assert raw.is_hung_up()
 
 
 def test_all_that_comes_in_at_once_is_bounded(raw, server, monkeypatch, still_serves):
