@@ -221,20 +221,24 @@ async def _call(function):
 
 
 def test_an_answer_for_who_has_broken_http2_meanwhile_is_dropped(raw, server, monkeypatch, still_serves):
-    connections, tell = server._transports._grpc._connections, []
-    wait_for(lambda: len(connections) == 1)
-    (connection,) = connections
+    host, port = raw.socket.getsockname()
+    tell, ours = [], []
+
+    def is_taken_in():
+        ours[:] = [one for one in server._transports._grpc._connections if one._peer == f"{host}:{port}"]
+        return ours
 
     def hold(work, kind, steps, told, **_):
         tell.append(told)
         return lambda: None
 
     async def ask_and_break():
-        connection.data_received(raw.http2.data_to_send())
-        connection.data_received(b"\0\0\1\0\0\0\0\0\0x")  # data of no stream
+        ours[0].data_received(raw.http2.data_to_send())
+        ours[0].data_received(b"\0\0\1\0\0\0\0\0\0x")  # data of no stream
         tell[0](b"an answer", None)
 
     monkeypatch.setattr(Work, "begin", hold)
+    wait_for(is_taken_in)
     raw.ask(body=framed(MESSAGE))
     server._loop.run(ask_and_break())
     assert raw.is_hung_up()
