@@ -51,7 +51,6 @@ def serve(
     from roadworthy.serving.server.manager import Loading, Manager, models_below
     from roadworthy.serving.server.operation import Operation, observing, tls_of
     from roadworthy.serving.server.run import log_to_stderr, run_server
-    from roadworthy.serving.server.workers.supervisor import run_workers
 
     quieten_tensorflow()
     log_to_stderr()
@@ -64,6 +63,8 @@ def serve(
         click.echo(f"Serving {model_root}: gRPC {host}:{grpc}, REST {scheme}://{host}:{rest}")
 
     if workers > 1:
+        from roadworthy.serving.server.workers.supervisor import run_workers
+
         files = {"tls_cert": tls_cert, "tls_key": tls_key, "tls_client_ca": tls_client_ca}
         files |= {"token_file": token_file, "access_log": access_log}
         flags = _worker_flags(files, workers=workers, page=page)

@@ -33,7 +33,8 @@ def import_tensorflow() -> Any:
 
 @contextlib.contextmanager
 def _without_keras() -> Iterator[None]:
-    hidden = [name for name in _KERAS if name not in sys.modules]
+    # Once TensorFlow is there, another thread may be importing Keras.
+    hidden = [name for name in _KERAS if name not in sys.modules and "tensorflow" not in sys.modules]
     # None keeps a module from being imported.
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
