@@ -113,6 +113,14 @@ install_lock() {
     stop "uv could not install requirements.lock; see its message above." "Is there a network, and room for 4 GB?"
 }
 
+# Where Python may write no byte code, every start would compile TFX and TensorFlow anew, for longer than it imports them.
+write_byte_code() {
+  if [ -z "${PYTHONDONTWRITEBYTECODE:-}" ]; then return; fi
+  say "byte code, since PYTHONDONTWRITEBYTECODE keeps Python from writing it later"
+  # Some packages ship templates that are no Python.
+  "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" components models pipeline serving >/dev/null || true
+}
+
 main() {
   local stamp=$venv/.set-up want
   want="$(cat requirements.lock infra/tools.lock infra/setup.sh setup.py | sha256sum | cut -d' ' -f1) $root"
@@ -130,6 +138,7 @@ main() {
   fi
   say "3/3 requirements.lock into .venv (3.5 GB)"
   install_lock
+  write_byte_code
   rm -rf "$TMPDIR"
   echo "$want" >"$stamp"
   say "done in ${SECONDS} s"

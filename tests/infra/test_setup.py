@@ -1,5 +1,6 @@
 """infra/setup.sh on machines it can't serve: one message that says what to do, exit code 2, nothing written."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -83,3 +84,12 @@ def test_a_second_call_does_nothing_and_is_quick():
     assert time.monotonic() - started < 2
     assert done.stdout == ""
     assert (ROOT / ".venv" / ".set-up").stat().st_mtime_ns == before
+
+
+@pytest.mark.skipif(not os.environ.get("PYTHONDONTWRITEBYTECODE"), reason="Python writes byte code by itself")
+@pytest.mark.skipif(not (ROOT / ".venv" / ".set-up").exists(), reason="needs an environment made by infra/setup.sh")
+@pytest.mark.parametrize("module", ["tensorflow", "tfx", "roadworthy.serving"])
+def test_where_python_may_write_no_byte_code_it_is_there_already(module):
+    source = importlib.util.find_spec(module).origin
+
+    assert Path(importlib.util.cache_from_source(source)).exists()

@@ -39,7 +39,7 @@ class Work:
     rounds: int = 3
 
 
-LARGE: Final = Work(36_000, links=6, rounds=1)
+LARGE: Final = Work(36_000, links=6)
 SMALL: Final = (Work(300), Work(1_000), Work(3_000))
 
 
