@@ -16,6 +16,7 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import GrpcWo
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from google.protobuf import json_format, text_format
 
+from roadworthy.pipeline.beam.loopback import LOOPBACK, on_loopback
 from roadworthy.pipeline.beam.lost import CHANNEL_CLOSED
 from roadworthy.pipeline.beam.nursery import nursery
 
@@ -40,7 +41,7 @@ class LocalRunner(FnApiRunner):
             return super().run_via_runner_api(pipeline_proto, options)
         for environment in separate:
             environment.urn = FORKED
-        with nursery():
+        with nursery(), on_loopback():
             return super().run_via_runner_api(pipeline_proto, options)
 
 
@@ -65,6 +66,10 @@ class ForkedWorker(GrpcWorkerHandler):
         """Waits till it has ended, as it does when its channels are closed."""
         self._stopped.set()
         self._watch.join(_END_S)
+
+    def host_from_worker(self) -> str:
+        """Where the worker finds the runner: no name, which could be one of IPv6 as well."""
+        return LOOPBACK
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -43,12 +43,46 @@ def squares(folder: Path) -> set[tuple[int, int, bool]]:
     return {(int(value), int(parent), imported == "1") for value, parent, imported in lines}
 
 
+def listeners(folder: Path) -> set[tuple[str, str]]:
+    """Process and address, as /proc/net writes it, of every socket that this process and a worker of two listen on."""
+    runner = os.getpid()
+
+    def told(_: int) -> list[str]:
+        import contextlib
+        import os
+        from pathlib import Path
+
+        def sockets(pid: int) -> set[str]:
+            held = set()
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    held.add(os.readlink(link))
+            return held
+
+        rows = [row.split() for kind in ("tcp", "tcp6") for row in Path("/proc/net", kind).read_text().splitlines()[1:]]
+        listening = [(row[1].split(":")[0], f"socket:[{row[9]}]") for row in rows if row[3] == "0A"]
+        processes = {"runner": sockets(runner), "worker": sockets(os.getpid())}
+        return [f"{name} {at}" for name, held in processes.items() for at, socket in listening if socket in held]
+
+    with beam.Pipeline(options=PipelineOptions(beam_arguments(2))) as pipeline:
+        _ = pipeline | beam.Create(range(2)) | beam.FlatMap(told) | beam.io.WriteToText(f"{folder}/out")
+    lines = [line.split() for path in folder.glob("out*") for line in path.read_text().splitlines()]
+    return {(process, address) for process, address in lines}
+
+
 def is_there(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
 
 
 def test_workers_are_forks_of_one_process_that_has_imported_for_them(running: Nursery, tmp_path: Path) -> None:
     assert squares(tmp_path) == {(number * number, running.pid, True) for number in range(10)}
+
+
+def test_no_other_machine_reaches_what_runner_and_workers_talk_by(running: Nursery, tmp_path: Path) -> None:
+    found = listeners(tmp_path)
+
+    assert any(process == "runner" for process, _ in found), "The runner must listen, or nothing was looked at."
+    assert [one for one in found if not one[1].endswith("0100007F")] == []
 
 
 def test_a_worker_that_ends_before_it_works_is_a_lost_one(
