@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from roadworthy.pipeline.cloud_config import CloudSettings
-from roadworthy.pipeline.config import NO_VALUE
+from roadworthy.pipeline.yaml_slip import NO_VALUE, slip
 from roadworthy.serving.errors import ConfigError, DeployError
 
 OUTPUT: Final = "cloud"
@@ -67,7 +67,7 @@ def with_cloud_section(text: str, section: dict[str, Any]) -> str:
         try:
             known = yaml.safe_load(text)[OUTPUT] or {}
         except NO_VALUE as error:
-            raise ConfigError(f"the config must be YAML. Received: {error}") from error
+            raise ConfigError(f"the config{slip(error)}") from None
         if not isinstance(known, dict):
             raise ConfigError(f"line {keys[OUTPUT] + 1}: cloud must hold keys and values. Received: {known!r}.")
         start = keys[OUTPUT]
@@ -135,7 +135,7 @@ def _top_keys(text: str) -> dict[str, int]:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        raise ConfigError(f"the config must be YAML. Received: {error}") from error
+        raise ConfigError(f"the config{slip(error)}") from None
     if root is None:
         return {}
     if not isinstance(root, yaml.MappingNode) or root.flow_style:

@@ -18,11 +18,11 @@ from roadworthy.models.compression.recipe import Prune, Quantize, Recipe, Step
 from roadworthy.models.config import ModelSettings, Settings, TrainedModel, TrainingRun, TrainSettings, beside_config
 from roadworthy.pipeline.cloud_config import CloudSettings
 from roadworthy.pipeline.deploy_config import DeploySettings
+from roadworthy.pipeline.yaml_slip import NO_VALUE, slip
 from roadworthy.serving.contract import LABEL_TEXT_KEY
 from roadworthy.serving.errors import ConfigError
+from roadworthy.serving.redact import names_a_secret
 
-# What PyYAML raises beside its own errors where a value is not what it looks like: 2001-99-99, !!bool x.
-NO_VALUE: Final = (ValueError, KeyError, IndexError, AttributeError, TypeError, OverflowError)
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -156,14 +156,17 @@ def _load(path: Path, section: type[Section]) -> Section:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} must be a readable YAML file. Received: {error}") from error
+    root = None
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_repeated_keys(path, root)
         values = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, *NO_VALUE) as error:
-        raise ConfigError(f"{path} must be YAML. Received: {error}") from error
+        # Not from the error, which quotes lines and values: beside a slip there may be a password.
+        raise ConfigError(f"{path}{slip(error, root)}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold keys and values, such as 'name: fashion'. Received: {_shown(values)}.")
+        kind = "nothing" if values is None else "a list" if isinstance(values, list) else "something else"
+        raise ConfigError(f"{path} must hold keys and values, such as 'name: fashion'. Received: {kind}.")
     try:
         return section.model_validate(values, context={"base": path.resolve().parent})
     except ValidationError as error:
@@ -219,7 +222,8 @@ def _fault(path: Path, root: yaml.Node | None, fault: ErrorDetails, section: typ
         case "value_error":
             return f"{where} {fault['ctx']['error']}"
     rule = re.sub(r"^\w+ should", "must", fault["msg"]).replace(" after validation", "")
-    return f"{where} {rule}. Received: {_shown(fault['input'])}.{_percent_hint(fault)}"
+    shown = "…" if any(names_a_secret(str(part)) for part in loc) else _shown(fault["input"])
+    return f"{where} {rule}. Received: {shown}.{_percent_hint(fault)}"
 
 
 def _closest(key: str, known: Sequence[str]) -> str:

@@ -9,8 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from roadworthy.components.gate.budgets import Budgets
 from roadworthy.pipeline.cloud_config import CloudSettings
-from roadworthy.pipeline.config import NO_VALUE, RunConfig
+from roadworthy.pipeline.config import RunConfig
 from roadworthy.pipeline.recipe_steps import recipe_steps, variant_id
+from roadworthy.pipeline.yaml_slip import NO_VALUE
 from roadworthy.serving.errors import ConfigError
 
 Value = int | str

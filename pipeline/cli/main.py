@@ -11,6 +11,7 @@ from roadworthy.pipeline.cli.check import check, schema
 from roadworthy.pipeline.cli.cloud import cloud
 from roadworthy.pipeline.cli.compile import compile_
 from roadworthy.pipeline.cli.compress import compress
+from roadworthy.pipeline.cli.console import INTERRUPTED
 from roadworthy.pipeline.cli.data import data
 from roadworthy.pipeline.cli.deploy import deploy, promote, rollback, status
 from roadworthy.pipeline.cli.predict import predict
@@ -21,8 +22,9 @@ from roadworthy.pipeline.cli.schedule import schedule
 from roadworthy.pipeline.cli.serve import serve
 from roadworthy.pipeline.cli.token import token
 from roadworthy.serving.errors import RoadworthyError
+from roadworthy.serving.redact import redact
 
-OUR_FAULT, INTERRUPTED = 1, 130
+OUR_FAULT = 1
 
 
 @click.group(
@@ -84,9 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _say(message: str, *, debug: bool, code: int) -> int:
+    # What other libraries say may hold what they were given.
     if debug:
-        traceback.print_exc()
-    click.echo(f"roadworthy: {message}", err=True)
+        click.echo(redact(traceback.format_exc()), err=True, nl=False)
+    click.echo(redact(f"roadworthy: {message}"), err=True)
     return code
 
 

@@ -14,7 +14,7 @@ from tfx.types.standard_component_specs import EXAMPLES_KEY, INPUT_BASE_KEY, INP
 
 from roadworthy.components.ingest.driver import ImageFolderInput
 from roadworthy.pipeline.container.arguments import Invocation, read_invocation, write_outputs
-from roadworthy.serving.errors import RoadworthyError
+from roadworthy.pipeline.container.leaving import one_message
 
 
 def drive(invocation: Invocation) -> None:
@@ -49,11 +49,8 @@ def drive(invocation: Invocation) -> None:
 
 def main() -> None:
     """Leaves with 2 and one message for a fault of the user's."""
-    try:
+    with one_message():
         drive(read_invocation(sys.argv[1:]))
-    except RoadworthyError as error:
-        print(f"roadworthy: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from roadworthy.pipeline.beam.lost import lost_workers_named
 from roadworthy.pipeline.container.arguments import Invocation, read_invocation, write_outputs
 from roadworthy.pipeline.container.artifacts import make_output_folders, on_this_machine
 from roadworthy.pipeline.container.drive import drive
-from roadworthy.serving.errors import RoadworthyError
+from roadworthy.pipeline.container.leaving import one_message
 
 _RUNNER: Final = "--runner="
 _LOCAL_RUNNERS: Final = ("DirectRunner", RUNNER)
@@ -97,11 +97,8 @@ def _name_blessed_models(invocation: Invocation) -> None:
 
 def main() -> None:
     """Leaves with one message and 2 for a fault of the user's, or another code of its own."""
-    try:
+    with one_message():
         execute(sys.argv[1:])
-    except RoadworthyError as error:
-        print(f"roadworthy: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import traceback
 from datetime import date
 from pathlib import Path
 
@@ -143,7 +144,33 @@ def test_what_is_no_config_is_refused_with_the_file_named(tmp_path, text):
     "value", ["2001-99-99", "9" * 5000, "!!int ''", "!!bool x", "!!timestamp x", "0x_"], ids=lambda value: value[:12]
 )
 def test_a_value_that_yaml_has_no_object_for_is_refused(tmp_path, value):
-    assert "run.yaml must be YAML. Received: " in fault(tmp_path, f"name: {value}")
+    assert "run.yaml:2: must be YAML. Received: a value that is not" in fault(tmp_path, f"output: out\nname: {value}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: SECRET: b", "run.yaml:2:10: must be YAML. Received: mapping values are not allowed here."),
+        (
+            "a: [1, SECRET\nb: 3",
+            "run.yaml:3:2: must be YAML. Received: while parsing a flow sequence, begun in line 2, ",
+        ),
+        ("token: *SECRET", "run.yaml:2:8: must be YAML. Received: found undefined alias."),
+        ("token: !SECRET a", "run.yaml:2:8: must be YAML. Received: could not determine a constructor for the tag."),
+        ("token: !SECRET!x a", "found undefined tag handle."),
+        ("token: 'SECRET", "found unexpected end of stream."),
+        ("token: !!int SECRET", "run.yaml:2: must be YAML. Received: a value that is not what it looks like"),
+        ("token: SECRET\x01", "run.yaml must be YAML. Received: a character that YAML does not have."),
+        ("cloud: {kubeflow: {host: 'http://k', token_file: [SECRET]}}", "Received: …."),
+    ],
+)
+def test_a_slip_is_told_by_line_and_column_without_the_secret_beside_it(tmp_path, text, said):
+    (tmp_path / "run.yaml").write_text(f"name: shop\n{text}\n")
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "run.yaml")
+    assert said in str(caught.value)
+    assert "SECRET" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_path_of_a_user_who_is_not_there_is_refused(tmp_path):

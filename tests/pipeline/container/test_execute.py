@@ -112,6 +112,19 @@ def test_a_container_ends_with_one_message_and_the_code_of_its_error(monkeypatch
     assert capsys.readouterr().err == "roadworthy: what to do\n"
 
 
+def test_a_fault_of_ours_leaves_its_traceback_in_the_platforms_log_without_a_token_in_it(monkeypatch, capsys):
+    def fail(_):
+        raise RuntimeError("authorization: Bearer planted-token-of-the-test was refused")
+
+    monkeypatch.setattr("roadworthy.pipeline.container.execute.execute", fail)
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 1
+    assert "RuntimeError: authorization: Bearer … was refused" in (said := capsys.readouterr().err)
+    assert "planted-token" not in said
+
+
 def test_backups_outlive_an_attempt():
     assert backups_near("gs://b/shop/run-1/Trainer_17/model") == "gs://b/shop/run-1/backups"
     assert backups_near("gs://b/shop/run-1/Trainer_18/model/") == "gs://b/shop/run-1/backups"
