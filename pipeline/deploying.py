@@ -4,7 +4,7 @@ import io
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from roadworthy.components.pushers.vertex_push import VertexPush
 from roadworthy.pipeline.config import RunConfig
@@ -14,9 +14,6 @@ from roadworthy.serving.rollout.ramp import Ramp
 
 if TYPE_CHECKING:
     from roadworthy.serving.rollout.actions import Target
-
-RUN_LABEL: Final = "roadworthy-run"
-COMMIT_LABEL: Final = "roadworthy-commit"
 
 
 def deploy_settings(config: RunConfig) -> DeploySettings:
@@ -53,6 +50,7 @@ def vertex_push(config: RunConfig) -> VertexPush:
         service_account=cloud.service_account,
         kms_key=cloud.kms_key,
         labels=cloud.labels,
+        commit=_commit(config.output),
     )
 
 
@@ -69,13 +67,13 @@ def target_of(config: RunConfig, version_dir: Path | None = None, *, run: str | 
     """
     deploy = deploy_settings(config)
     if deploy.to == "vertex":
-        commit = _commit(config.output)
-        target: Target = vertex_push(config).target(version_dir, labels={RUN_LABEL: run, COMMIT_LABEL: commit})
+        target: Target = vertex_push(config).target(version_dir, run=run)
         return target
     from roadworthy.serving.rollout.model_root import ModelRootTarget
 
     if config.push is None or deploy.fleet is None:
-        raise ConfigError(f"{config.name}: push.model_root must be given to deploy to TF Serving. Received: none.")
+        missing = "push.model_root" if config.push is None else "deploy.fleet"
+        raise ConfigError(f"{config.name}: {missing} must be given to deploy to TF Serving. Received: none.")
     return ModelRootTarget(
         config.push.model_root,
         config.name,

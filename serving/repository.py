@@ -86,6 +86,15 @@ def check_push(version_dir: Path, name: str) -> None:
             "A model's name must be letters, digits, _, . and -, and start with none of the last two. "
             f"Received: {name!r}."
         )
+    check_version(version_dir)
+
+
+def check_version(version_dir: Path) -> None:
+    """Refuses a folder that holds no model.
+
+    Raises:
+        DeployError: not a version folder.
+    """
     if not any((version_dir / file).is_file() for file in (SAVED_MODEL_FILE, LITERT_FILE)):
         raise DeployError(
             f"{version_dir} must be an exported model with {SAVED_MODEL_FILE} or {LITERT_FILE}. Received: neither."

@@ -18,7 +18,6 @@ from roadworthy.serving.rollout.plan import deploying
 from roadworthy.serving.rollout.run import Rollout
 from roadworthy.serving.rollout.state import CHAMPION
 
-RUN_LABEL: Final = "roadworthy-run"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -49,7 +48,7 @@ def _roll_out(
     from roadworthy.models.measure.records import first_images
 
     images = first_images(split_globs(examples, exec_properties["split"]), count=push.ramp.held_images)
-    target = push.target(version_dir, labels={RUN_LABEL: exec_properties["run_id"]})
+    target = push.target(version_dir, run=exec_properties["run_id"])
     plan = deploying(digest_label(version_dir), push.ramp)
     champion = Rollout(target, plan, Checker(images, push.ramp), tell=_log).run().holder(CHAMPION)
     if champion is None:

@@ -1,7 +1,7 @@
 """Everything a push to Vertex AI has to know, as a frozen value that travels as JSON. Imports no TFX and no client."""
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,9 @@ from roadworthy.serving.rollout.ramp import Ramp
 from roadworthy.serving.vertex.place import Place
 from roadworthy.serving.vertex.settings import Container, Explanation, Machine, Private, check_explainable
 from roadworthy.serving.vertex.target import Origin, Serving, VertexTarget
+
+RUN_LABEL: Final = "roadworthy-run"
+COMMIT_LABEL: Final = "roadworthy-commit"
 
 
 class VertexPush(Settings):
@@ -23,6 +26,7 @@ class VertexPush(Settings):
     service_account: str | None = None
     kms_key: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
+    commit: str | None = Field(None, description="Checked out where the config lies.")
     container: Container = Container()
     machine: Machine = Machine()
     private: Private | None = None
@@ -53,14 +57,12 @@ class VertexPush(Settings):
             prediction_address=self.prediction_address,
         )
 
-    def target(
-        self, version_dir: Path | None = None, *, labels: Mapping[str, str | None] | None = None
-    ) -> VertexTarget:
+    def target(self, version_dir: Path | None = None, *, run: str | None = None) -> VertexTarget:
         """The far side.
 
         Args:
             version_dir: the model to roll out; None where nothing is uploaded.
-            labels: of its version, such as run and commit.
+            run: id of the run that made it.
 
         Raises:
             DeployError: an id that Vertex AI does not take, or a model that the container can't serve.
@@ -68,5 +70,6 @@ class VertexPush(Settings):
         serving = Serving(
             self.id, self.staging, self.image, self.container, self.machine, self.private, self.explanation
         )
-        origin = Origin(version_dir, labels or {}) if version_dir is not None else None
+        labels = {RUN_LABEL: run, COMMIT_LABEL: self.commit}
+        origin = Origin(version_dir, labels) if version_dir is not None else None
         return VertexTarget(self.place, serving, origin)

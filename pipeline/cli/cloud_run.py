@@ -72,7 +72,7 @@ def run_in_cloud(
     Raises:
         DeployError: the platform said no, or the run failed.
     """
-    from roadworthy.pipeline.cli.console import without_chatter
+    from roadworthy.pipeline.cli.console import INTERRUPTED, without_chatter
     from roadworthy.pipeline.runners.cloud.open import job_of, open_platform
     from roadworthy.pipeline.runners.cloud.platform import follow
 
@@ -91,7 +91,7 @@ def run_in_cloud(
         except KeyboardInterrupt:
             end = f"roadworthy runs CONFIG --on {platform} --cancel {run.run_id}"
             print(f"\n{run.run_id} goes on. To end it: {end}", file=sys.stderr)
-            raise
+            raise click.exceptions.Exit(INTERRUPTED) from None  # the same command would start another run
     if as_json:
         click.echo(json.dumps(asdict(run), indent=2))
     elif wait:

@@ -7,9 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from roadworthy.serving.errors import RoadworthyError
+
+INTERRUPTED: Final = 130
 
 
 @contextmanager

@@ -24,6 +24,7 @@ roadworthy deploy exported/int8 --to tf-serving --config fashion.yaml --no-wait"
 _CONFIG: Final = click.argument("config", type=click.Path(path_type=Path))
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print how things stand as one JSON document.")
 _DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Look, and list what would be done; change nothing.")
+_TO: Final = click.option("--to", type=click.Choice(["vertex", "tf-serving"]), help="In place of deploy.to.")
 _WAIT: Final = click.option(
     "--wait/--no-wait", default=True, show_default=True, help="Wait out the grace time of the old version."
 )
@@ -32,7 +33,7 @@ _WAIT: Final = click.option(
 @click.command(epilog=DEPLOY_EXAMPLES)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="YAML of a run, with a deploy section.")
-@click.option("--to", type=click.Choice(["vertex", "tf-serving"]), help="In place of deploy.to.")
+@_TO
 @click.option("--held", type=click.Path(path_type=Path), help="Images to check with, in place of deploy.held.")
 @click.option("--run", "run_id", help="Id of the run that made it, for the version's labels.")
 @click.option("--again", is_flag=True, help="Try a model once more that was taken back.")
@@ -69,43 +70,46 @@ def deploy(model: Path, config: Path, **given: Any) -> None:
 
 @click.command(epilog="Example: roadworthy promote fashion.yaml")
 @_CONFIG
+@_TO
 @_WAIT
 @_DRY_RUN
 @_JSON
-def promote(config: Path, wait: bool, dry_run: bool, as_json: bool) -> None:
+def promote(config: Path, to: str | None, wait: bool, dry_run: bool, as_json: bool) -> None:
     """Make the challenger the champion at once, without further checks, and tidy up after it."""
     from roadworthy.pipeline.deploying import deploy_settings, target_of
     from roadworthy.serving.rollout.plan import promoting
     from roadworthy.serving.rollout.run import Rollout
 
-    settings = _settings(config)
+    settings = _settings(config, to=to)
     rollout = Rollout(target_of(settings), promoting(deploy_settings(settings).ramp), waits_grace=wait)
     _go(rollout, dry_run=dry_run, as_json=as_json)
 
 
 @click.command(epilog="Example: roadworthy rollback fashion.yaml --dry-run")
 @_CONFIG
+@_TO
 @_DRY_RUN
 @_JSON
-def rollback(config: Path, dry_run: bool, as_json: bool) -> None:
+def rollback(config: Path, to: str | None, dry_run: bool, as_json: bool) -> None:
     """Take the challenger back or, where there is none, go back from the champion to the version before it."""
     from roadworthy.pipeline.deploying import target_of
     from roadworthy.serving.rollout.plan import rolling_back, to_take_back
     from roadworthy.serving.rollout.run import Rollout
 
-    target = target_of(_settings(config))
+    target = target_of(_settings(config, to=to))
     rollout = Rollout(target, rolling_back(to_take_back(target.look())))
     _go(rollout, dry_run=dry_run, as_json=as_json)
 
 
 @click.command(epilog="Example: roadworthy status fashion.yaml --json")
 @_CONFIG
+@_TO
 @_JSON
-def status(config: Path, as_json: bool) -> None:
+def status(config: Path, to: str | None, as_json: bool) -> None:
     """Tell which versions there are, what they are called, and who has the traffic; change nothing."""
     from roadworthy.pipeline.deploying import target_of
 
-    seen = target_of(_settings(config)).look()
+    seen = target_of(_settings(config, to=to)).look()
     click.echo(json.dumps(seen.document(), indent=2) if as_json else _table(seen))
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from roadworthy.pipeline.cli.options import refuse_options
+
 if TYPE_CHECKING:
     from roadworthy.pipeline.bulk.ask import Answer, Question
     from roadworthy.pipeline.bulk.record import Format
@@ -27,6 +29,7 @@ roadworthy predict --server models.example.com:443 --model fashion --label stabl
 roadworthy predict --vertex fashion --project my-project --region europe-west4 photos --out labels.csv
 
 roadworthy predict --vertex reviews --project my-project --region europe-west4 --signature serving_default texts"""
+_OF_A_SERVER: Final = ("server", "model", "transport", "token_file", "tls", "tls_ca", "tls_cert", "tls_key", "insecure")
 # Failures told on the terminal; the others are in the record.
 _FAILURES_TOLD: Final = 10
 
@@ -66,6 +69,10 @@ def predict(files: tuple[str, ...], **given: Any) -> None:
     from roadworthy.pipeline.bulk.ask import Question
     from roadworthy.pipeline.bulk.files import check_words
 
+    if given["vertex"]:
+        refuse_options(_OF_A_SERVER, "is of a model server; --vertex names an endpoint in place of one.")
+    else:
+        refuse_options(("project", "region"), "is for --vertex.")
     check_words(files)
     with _client(given) as client:
         model = given["vertex"] or given["model"]

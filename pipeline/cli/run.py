@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import json
 import os
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from roadworthy.pipeline.cli.options import refuse_options
 from roadworthy.pipeline.platforms import PLATFORMS
 from roadworthy.serving.errors import RoadworthyError, Stopped
+from roadworthy.serving.redact import redact
 
 if TYPE_CHECKING:
     from roadworthy.pipeline.config import RunConfig
@@ -73,6 +76,11 @@ def run(
     quieten_tensorflow()
     if in_buckets and target != "local-containers":
         raise click.UsageError(f"--in-buckets is for --on local-containers. Received: --on {target}.")
+    if target not in PLATFORMS:
+        only = f"is for --on {' and '.join(PLATFORMS)}. Received: --on {target}."
+        refuse_options(("wait", "timeout_s", "poll_s", "run_id"), only)
+    elif timeout_s is not None and not wait:
+        raise click.UsageError("--timeout is how long a run is followed; with --no-wait it is not.")
     if target in PLATFORMS:
         from roadworthy.pipeline.cli.cloud_run import run_in_cloud, tell_job
         from roadworthy.pipeline.config import load_config
@@ -188,7 +196,8 @@ def run_and_tell(
                 outcome = outcome.with_published(all_variants)
             record = write_record(outcome.record(settings), settings.output)
         except BaseException as error:
-            traceback.print_exc()  # into the log, which keeps the whole story
+            # Into the log, which keeps the whole story.
+            print(redact(traceback.format_exc()), file=sys.stderr, end="")
             print(f"  The libraries' own messages are in {log}", file=terminal)
             if events:
                 _keep_failure(settings, error, events, started=started, log=log, terminal=terminal)
@@ -226,7 +235,7 @@ def _keep_failure(
         seconds=round((datetime.datetime.now(tz=datetime.UTC) - started).total_seconds(), 1),
         nodes=tuple(Node(node=one.node, state=one.state, seconds=round(one.seconds, 1)) for one in ended),
         config=settings.model_dump(mode="json", exclude_none=True),
-        failure=Failure(node=failed, message=message, interrupted=interrupted, log=str(log)),
+        failure=Failure(node=failed, message=redact(message), interrupted=interrupted, log=str(log)),
     )
     with contextlib.suppress(OSError):
         print(f"  For a page to read: roadworthy report {write_record(record, settings.output)}", file=terminal)

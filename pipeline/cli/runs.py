@@ -14,6 +14,7 @@ from roadworthy.serving.errors import ConfigError, DeployError
 
 if TYPE_CHECKING:
     from roadworthy.pipeline.config import RunConfig
+    from roadworthy.pipeline.report.record import RunRecord
 
 LOCAL: Final = "local"
 EXAMPLES: Final = """Examples:
@@ -47,6 +48,8 @@ def runs(
     """List the runs of a config, here and in the cloud; tell of one, or cancel one."""
     from roadworthy.pipeline.config import load_config
 
+    if run_id is not None and cancelled is not None:
+        raise click.UsageError("--run and --cancel go one at a time.")
     settings = load_config(config)
     places = places or tuple(_places(settings))
     if cancelled is not None:
@@ -55,7 +58,10 @@ def runs(
     if dry_run:
         raise click.UsageError("--dry-run is for --cancel; all else here changes nothing.")
     if run_id is not None:
-        _tell(settings, _one_platform(places), run_id, as_json=as_json)
+        if LOCAL in places and (here := _record_of(settings, run_id)):
+            _tell_record(here, as_json=as_json)
+        else:
+            _tell(settings, _one_platform(places), run_id, as_json=as_json)
         return
     found, refused = _list(settings, places, limit)
     if as_json:
@@ -80,14 +86,18 @@ def logs(config: Path, run: str, node: str, place: str | None) -> None:
 
     settings = load_config(config)
     here = settings.output / "logs" / run / f"{node}.log"
-    if place == "local-containers" or (place is None and here.is_file()):
+    elsewhere = [one for one in _places(settings) if one != LOCAL]
+    if place == "local-containers" or (place is None and (here.is_file() or not elsewhere)):
         if not here.is_file():
-            raise ConfigError(f"{here} must be the log of a node. Received: no such file.")
+            raise ConfigError(
+                f"{here} must be the log of a node. Received: no such file. A run on this machine without containers "
+                f"has one log for all, in {here.parents[1]}."
+            )
         click.echo(here.read_text(errors="replace"), nl=False)
         return
     from roadworthy.pipeline.runners.cloud.open import open_platform
 
-    platform = cast(PlatformName, place or _one_platform(_places(settings)))
+    platform = cast(PlatformName, place or _one_platform(elsewhere))
     for line in open_platform(settings, platform).logs(run, node):
         click.echo(line)
 
@@ -112,10 +122,10 @@ def _list(settings: "RunConfig", places: Sequence[str], limit: int) -> tuple[lis
     from roadworthy.pipeline.runners.cloud.open import open_platform
 
     found: list[dict[str, Any]] = []
-    refused = []
+    refused: list[str] = []
     for place in places:
         if place == LOCAL:
-            found += list(_local(settings, limit))
+            found += list(_local(settings, limit, refused))
             continue
         try:
             listed = open_platform(settings, cast(PlatformName, place)).runs(limit)
@@ -126,21 +136,45 @@ def _list(settings: "RunConfig", places: Sequence[str], limit: int) -> tuple[lis
     return found, refused
 
 
-def _local(settings: "RunConfig", limit: int) -> Iterator[dict[str, Any]]:
+def _local(settings: "RunConfig", limit: int, refused: list[str]) -> Iterator[dict[str, Any]]:
+    """What is kept of the runs here, the newest first; what of it can't be read goes to `refused`."""
     from roadworthy.pipeline.report.record import RECORD_FILE, RUNS_DIR, read_record
 
     paths = sorted(settings.output.glob(f"{RUNS_DIR}/*/{RECORD_FILE}"), reverse=True)
     for path in paths[:limit]:
-        record, _ = read_record(path)
-        state = "succeeded" if record.failure is None else "cancelled" if record.failure.interrupted else "failed"
+        try:
+            record, _ = read_record(path)
+        except ConfigError as error:
+            refused.append(str(error))
+            continue
         yield {
             "on": LOCAL,
             "run_id": record.run_id,
             "name": settings.name,
-            "state": state,
+            "state": record.state,
             "created": record.run_id,
             "page": str(path),
         }
+
+
+def _record_of(settings: "RunConfig", run_id: str) -> "tuple[RunRecord, Path] | None":
+    """The record of a run here by its id; None if there is none."""
+    from roadworthy.pipeline.report.record import read_record, record_path
+
+    path = record_path(settings.output, run_id)
+    return read_record(path) if path.is_file() else None
+
+
+def _tell_record(found: "tuple[RunRecord, Path]", *, as_json: bool) -> None:
+    record, path = found
+    if as_json:
+        click.echo(record.model_dump_json(indent=2))
+        return
+    click.echo(f"{record.run_id} {record.state}: {path}")
+    for node in record.nodes:
+        click.echo(f"  {node.node:<28} {node.state:<7} {node.seconds:7.1f} s")
+    if record.failure is not None:
+        click.echo(record.failure.message)
 
 
 def _plain(run: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What nodes run on, in the words of Vertex AI and of Kubernetes."""
 
+import re
 from typing import Any, Final
 
 from roadworthy.pipeline.cloud_config import CloudSettings, Gpu, NodeResources
@@ -50,20 +51,41 @@ def with_custom_jobs(spec: Spec, cloud: CloudSettings) -> None:
 
 
 def kubernetes_settings(spec: Spec, cloud: CloudSettings) -> Spec:
-    """Kubeflow's PlatformSpec: which machines of the cluster nodes may be put on; empty where nothing is asked."""
-    executors = {}
-    for label, executor in spec["deploymentSpec"]["executors"].items():
-        resources = _of(label, cloud)
-        if resources is None or "container" not in executor:
-            continue
-        if labels := _node_labels(resources):
-            executors[plain_name(_node(label)) + _EXECUTOR_SUFFIX] = {
-                "nodeSelector": {"labels": labels},
-                **({"tolerations": [_SPOT_TAINT]} if resources.spot else {}),
-            }
+    """Kubeflow's PlatformSpec: labels of pods, and the machines they may be put on; empty where nothing is asked.
+
+    Raises:
+        ConfigError: a label that Google's services take and Kubernetes does not.
+    """
+    _check_pod_labels(cloud.labels)
+    labels = {"podMetadata": {"labels": dict(cloud.labels)}} if cloud.labels else {}
+    executors = {
+        plain_name(_node(label)) + _EXECUTOR_SUFFIX: asked
+        for label, executor in spec["deploymentSpec"]["executors"].items()
+        if "container" in executor and (asked := labels | _machines(_of(label, cloud)))
+    }
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}} if executors else {}
 
 
+def _machines(resources: NodeResources | None) -> Spec:
+    labels = _node_labels(resources) if resources is not None else {}
+    if resources is None or not labels:
+        return {}
+    return {
+        "nodeSelector": {"labels": labels},
+        **({"tolerations": [_SPOT_TAINT]} if resources.spot else {}),
+    }
+
+
+def _check_pod_labels(labels: dict[str, str]) -> None:
+    for key, value in labels.items():
+        if not (_POD_LABEL.fullmatch(key) and (_POD_LABEL.fullmatch(value) or not value)):
+            raise ConfigError(
+                "cloud.labels must begin and end with letters or digits, keys and values, for pods of Kubernetes. "
+                f"Received: {key}: {value!r}."
+            )
+
+
+_POD_LABEL: Final = re.compile("[a-z0-9]([a-z0-9_-]*[a-z0-9])?")
 _SPOT_TAINT: Final = {"key": f"{_GKE}/gke-spot", "operator": "Equal", "value": "true", "effect": "NoSchedule"}
 
 

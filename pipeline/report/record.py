@@ -54,14 +54,26 @@ class RunRecord(Settings):
     pushed: str | None = None
     published: dict[str, str] = Field(default_factory=dict, description="Variant -> its version folder, if all are.")
 
+    @property
+    def state(self) -> str:
+        """In the words of runs in the cloud."""
+        if self.failure is None:
+            return "succeeded"
+        return "cancelled" if self.failure.interrupted else "failed"
+
+
+def record_path(output: Path, run_id: str) -> Path:
+    """Where the record of a run is, or would be."""
+    return output / RUNS_DIR / run_id.replace(":", "") / RECORD_FILE
+
 
 def write_record(record: RunRecord, output: Path) -> Path:
     """Writes `runs/<run id>/run.json` below a run's output folder, whole or not at all; returns its path."""
-    folder = output / RUNS_DIR / record.run_id.replace(":", "")
+    path = record_path(output, record.run_id)
+    folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".", delete=False, encoding="utf-8") as draft:
         draft.write(record.model_dump_json(indent=2) + "\n")
-    path = folder / RECORD_FILE
     os.replace(draft.name, path)
     path.chmod(0o644)
     return path

@@ -13,6 +13,8 @@ from roadworthy.serving.rollout.state import CHAMPION, Seen
 
 # How many more requests than a share of the traffic calls for are sent before the share is doubted.
 _PATIENCE: Final = 3
+# Codes that no version gives, and so none is taken back for.
+_OF_THE_ASKER: Final = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 _MS: Final = 1000
 _P95: Final = 0.95
 
@@ -96,6 +98,9 @@ class Checker:
 
         Which version answers is up to the traffic, so at a small share many requests go to the champion; a request that
         fails tells nothing of whose it was, and counts as the challenger's beyond what the champion fails alone.
+
+        Raises:
+            AskError: whoever runs this may not ask.
         """
         champion = seen.holder(CHAMPION)
         number = champion.number if champion is not None else 0
@@ -106,7 +111,9 @@ class Checker:
             asked += 1
             try:
                 answered = target.ask(self._batches[batch], prefer=wanted)
-            except AskError:
+            except AskError as error:
+                if error.code in _OF_THE_ASKER:
+                    raise
                 failed += 1
                 continue
             heard.setdefault(answered.version, Heard()).add(batch, answered)

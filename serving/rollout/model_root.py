@@ -16,7 +16,7 @@ from roadworthy.serving.client.split import CANARY, CANARY_PERCENT, ROLLOUT_FILE
 from roadworthy.serving.contract import IMAGE_INPUT, IMAGE_SIGNATURE, LABEL
 from roadworthy.serving.errors import DeployError, ServeError
 from roadworthy.serving.manifest import MANIFEST_FILE
-from roadworthy.serving.repository import publish, version_dirs
+from roadworthy.serving.repository import check_push, publish, version_dirs
 from roadworthy.serving.rollout.actions import Answered
 from roadworthy.serving.rollout.digest import digest_label
 from roadworthy.serving.rollout.state import CHALLENGER, CHAMPION, DIGEST, Deployed, Seen, Version
@@ -50,7 +50,12 @@ class ModelRootTarget:
             server: HOST:PORT of gRPC of one of the servers.
             version_dir: what `upload` publishes; None where nothing is.
             available_s: longest time for that server to take a change up.
+
+        Raises:
+            DeployError: the version folder holds no model, or an unfit name.
         """
+        if version_dir is not None:
+            check_push(version_dir, name)
         self._root, self._name, self._dir = model_root, name, model_root / name
         self._config_file, self._server = config_file, server
         self._version_dir, self._available_s = version_dir, available_s

@@ -4,11 +4,11 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from roadworthy.serving.errors import DataError, DeployError
+from roadworthy.serving.errors import DeployError
 from roadworthy.serving.vertex.ask import instance_of
 from roadworthy.serving.vertex.clients import Clients
 from roadworthy.serving.vertex.errors import refusal, telling
@@ -41,7 +41,7 @@ class BatchJob:
     machine: Machine
 
 
-def write_instances(files: Iterable[str], target: Path) -> str:
+def write_instances(files: Iterable[str], target: Path) -> tuple[str, dict[str, str]]:
     """Writes files as instances, a line each, with the file's path as its key.
 
     Args:
@@ -49,25 +49,31 @@ def write_instances(files: Iterable[str], target: Path) -> str:
         target: file to write.
 
     Returns:
-        The first half of the SHA-256 sum of what was written.
-
-    Raises:
-        DataError: a file can't be read, or there is none.
+        The first half of the SHA-256 sum of what was written, and what is wrong with each file that was left out.
     """
-    total, count = hashlib.sha256(), 0
+    total, unread = hashlib.sha256(), {}
     with target.open("wb") as out:
         for file in files:
             try:
                 instance = instance_of(Path(file).read_bytes())
             except OSError as error:
-                raise DataError(f"{file} must be a readable file. Received: {error.strerror}.") from error
+                unread[file] = f"must be a readable file. Received: {error.strerror}"
+                continue
             line = json.dumps({_KEY: file, **instance}).encode() + b"\n"
             total.update(line)
             out.write(line)
-            count += 1
-    if not count:
-        raise DataError("FILES must hold at least one image. Received: none.")
-    return total.hexdigest()[:_DIGITS]
+    return total.hexdigest()[:_DIGITS], unread
+
+
+def pinned(clients: Clients, job: BatchJob) -> BatchJob:
+    """The question with its version by number: an alias may be another version's by the time that answers come.
+
+    Raises:
+        DeployError: there is no such version.
+    """
+    with telling(f"Looking at {job.model.rpartition('/')[2]}", clients.place):
+        found = clients.models.get_model({"name": job.model}, **clients.reading)
+    return replace(job, model=f"{job.model.partition('@')[0]}@{found.version_id}")
 
 
 def run_batch(
@@ -77,7 +83,7 @@ def run_batch(
 
     Args:
         clients: of the place.
-        job: the question.
+        job: the question, pinned.
         instances: as `write_instances` wrote them.
         digest: their sum.
         tell: told each state the job comes to.
@@ -95,16 +101,24 @@ def run_batch(
 
 
 def _find(clients: Clients, job: BatchJob, digest: str) -> str | None:
-    """A job about the same, unless it has failed."""
+    """A job about the same that is under way, or whose answers are all there."""
     from google.cloud.aiplatform_v1 import JobState
 
     over = (JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED, JobState.JOB_STATE_EXPIRED)
+    model, _, version = job.model.rpartition("/")[2].partition("@")
     request = {"parent": clients.place.parent, "filter": f'labels.{INPUT_LABEL}="{digest}"'}
     with telling("Listing batch prediction jobs", clients.place):
         for found in clients.jobs.list_batch_prediction_jobs(request, **clients.reading):
-            if found.model.rpartition("/")[2] == job.model.rpartition("/")[2] and found.state not in over:
+            asked = (found.model.rpartition("/")[2].partition("@")[0], found.model_version_id)
+            if asked == (model, version) and found.state not in over and not _is_spent(clients, found):
                 return str(found.name)
     return None
+
+
+def _is_spent(clients: Clients, job: Any) -> bool:
+    """Whether a job has ended without an answer to every instance, or its answers have been removed since."""
+    folder = job.output_info.gcs_output_directory
+    return bool(job.completion_stats.failed_count) or (bool(folder) and not _outputs(clients, folder))
 
 
 def _start(clients: Clients, job: BatchJob, instances: Path, digest: str) -> str:
@@ -170,16 +184,19 @@ def _wait(clients: Clients, name: str, shown: str, tell: Callable[[str], None]) 
 
 
 def _answers(clients: Clients, folder: str) -> Iterator[tuple[str, dict[str, Any] | None, str | None]]:
-    from google.cloud import storage
-
-    bucket, _, prefix = folder.removeprefix(GS).partition("/")
-    client = storage.Client(project=clients.place.project)
-    for blob in client.list_blobs(bucket, prefix=f"{prefix}/"):
-        kind = blob.name.removeprefix(f"{prefix}/")
-        if not kind.startswith((_RESULTS, _ERRORS)):
-            continue
+    for kind, blob in _outputs(clients, folder):
         with blob.open("r", encoding="utf-8") as lines:
             for line in lines:
                 record = json.loads(line)
                 error = None if kind.startswith(_RESULTS) else str(record.get("error", "it failed"))
                 yield str(record.get(_KEY, "")), record.get("prediction"), error
+
+
+def _outputs(clients: Clients, folder: str) -> list[tuple[str, Any]]:
+    """The objects of a job with answers or errors, by their names."""
+    from google.cloud import storage
+
+    bucket, _, prefix = folder.removeprefix(GS).partition("/")
+    listed = storage.Client(project=clients.place.project).list_blobs(bucket, prefix=f"{prefix}/")
+    named = [(blob.name.removeprefix(f"{prefix}/"), blob) for blob in listed]
+    return [one for one in named if one[0].startswith((_RESULTS, _ERRORS))]

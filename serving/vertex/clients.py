@@ -81,7 +81,7 @@ class Clients:
         until = time.monotonic() + self.place.operation_s
         while True:
             with telling(doing, self.place):
-                found = client.get_operation({"name": operation}, timeout=self.place.call_s)
+                found = client.get_operation({"name": operation}, **self.reading)
             if found.done:
                 break
             if time.monotonic() >= until:
@@ -98,7 +98,7 @@ class Clients:
         """Names of the long operations that are under way of a resource, which need not be there yet."""
         try:
             with telling(f"Listing what is under way at {resource}", self.place):
-                listed = client.list_operations({"name": resource, "page_size": _PAGE}, timeout=self.place.call_s)
+                listed = client.list_operations({"name": resource, "page_size": _PAGE}, **self.reading)
         except DeployError as error:
             if error.code == "NOT_FOUND":
                 return []

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from roadworthy.serving.client.errors import error_of
 from roadworthy.serving.errors import AskError, DeployError
+from roadworthy.serving.redact import redact
 from roadworthy.serving.vertex.place import Place
 
-# By code and by words in what was said; the first that fits. An empty pattern fits whatever was said.
-_FIXES: Final[tuple[tuple[str, str, str], ...]] = (
+# Codes, a pattern of what was said (empty for whatever else it is), and what to do about it.
+Fixes = tuple[tuple[str, str, str], ...]
+_FIXES: Final[Fixes] = (
     (
         "RESOURCE_EXHAUSTED",
         "quota",
@@ -84,13 +86,14 @@ _FIXES: Final[tuple[tuple[str, str, str], ...]] = (
 )
 
 
-def fix(code: str, said: str, place: Place) -> str:
+def fix(code: str, said: str, place: Place, special: Fixes = ()) -> str:
     """What to do about an error; empty where nobody knows.
 
     Args:
         code: gRPC status code name.
         said: the far side's words.
         place: where.
+        special: of what was asked for, where it is no deployment.
     """
     known = {
         "region": place.region,
@@ -98,26 +101,25 @@ def fix(code: str, said: str, place: Place) -> str:
         "address": place.api_endpoint,
         "account": f", {place.service_account}" if place.service_account else "",
     }
-    for codes, words, text in _FIXES:
-        if code in codes.split("|") and re.search(words, said, re.IGNORECASE):
-            return text.format(**known)
-    return ""
+    fits = [one for one in (*special, *_FIXES) if code in one[0].split("|") and re.search(one[1], said, re.IGNORECASE)]
+    by_words = [one for one in fits if one[1]]
+    return next((text.format(**known) for _, _, text in (*by_words, *fits)), "")
 
 
-def refusal(code: str, said: str, *, doing: str, place: Place) -> DeployError:
+def refusal(code: str, said: str, *, doing: str, place: Place, special: Fixes = ()) -> DeployError:
     """The error for something that was refused."""
-    return DeployError(
-        f"{doing} must be possible. Received: {code}: {said.rstrip('.')}. {fix(code, said, place)}", code=code
-    )
+    told = fix(code, said, place, special)
+    return DeployError(f"{doing} must be possible. Received: {code}: {said.rstrip('.')}. {told}", code=code)
 
 
 @contextlib.contextmanager
-def telling(doing: str, place: Place) -> Iterator[None]:
+def telling(doing: str, place: Place, special: Fixes = ()) -> Iterator[None]:
     """Turns the client's errors within into a `DeployError`.
 
     Args:
         doing: a noun phrase with its object, such as ``Deploying version 3 on endpoint fashion``.
         place: where.
+        special: as of `fix`.
     """
     code, said = "", ""
     try:
@@ -127,7 +129,7 @@ def telling(doing: str, place: Place) -> Iterator[None]:
         if not _is_googles(error):
             raise
         code, said = code_of(error), _words(error)
-        raise refusal(code, said, doing=doing, place=place) from error
+        raise refusal(code, said, doing=doing, place=place, special=special) from error
 
 
 @contextlib.contextmanager
@@ -176,5 +178,4 @@ def _is_googles(error: Exception) -> bool:
 
 def _words(error: Exception) -> str:
     said = str(getattr(error, "message", "") or error)
-    # A token or key that a library put into its message stays out of ours.
-    return re.sub(r"(?i)bearer\s+\S+", "Bearer …", " ".join(said.split()))
+    return redact(" ".join(said.split()))

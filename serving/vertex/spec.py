@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from roadworthy.serving.contract import IMAGE_INPUT, SAVED_MODEL_FILE
 from roadworthy.serving.errors import DeployError
+from roadworthy.serving.repository import check_version
 from roadworthy.serving.vertex.settings import Container, Explanation, Machine
 
 PORT: Final = 8080
@@ -21,8 +22,9 @@ def check_servable(version_dir: Path, container: Container) -> None:
     """Refuses a model that the container can't serve, before anything is uploaded.
 
     Raises:
-        DeployError: no SavedModel, and a container that serves nothing else.
+        DeployError: no model, or no SavedModel and a container that serves nothing else.
     """
+    check_version(version_dir)
     if container.kind != "roadworthy" and not (version_dir / SAVED_MODEL_FILE).is_file():
         raise DeployError(
             f"{version_dir} must be a SavedModel for the container {container.kind}. Received: a LiteRT file. "

@@ -1,3 +1,4 @@
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,13 +67,19 @@ def test_the_config_says_who_rehearses(config, rehearsal, node):
     assert nodes(build_pipeline(config.model_copy(update={"rehearsal": rehearsal})))[-2] == node
 
 
-def test_a_run_may_end_with_the_deployment(config):
+def test_a_run_may_end_with_the_deployment(config, tmp_path):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
     cloud = CloudSettings(project="my-project", pipeline_root="gs://bucket/root", image="roadworthy:1")
-    deployed = config.model_copy(update={"cloud": cloud, "deploy": DeploySettings(in_pipeline=True)})
+    deploy = DeploySettings(in_pipeline=True)
+    deployed = config.model_copy(update={"cloud": cloud, "deploy": deploy, "output": tmp_path})
     pusher = build_pipeline(deployed).components[-1]
     assert pusher.id == "VertexPusher"
     push = VertexPush.model_validate_json(pusher.exec_properties["push"])
     assert (push.project, push.id, push.staging) == ("my-project", "fashion", "gs://bucket/root/models")
+    assert push.commit == head
 
 
 def beam_of(pipeline) -> dict[str, list[str]]:

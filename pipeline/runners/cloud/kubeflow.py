@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import io
+import json
 import os
 import tempfile
 import warnings
@@ -61,8 +62,8 @@ class Kubeflow:
         if cloud.kubeflow is None:
             raise ConfigError("cloud.kubeflow must be given to run on Kubeflow. Received: no such section.")
         self._cloud, self._settings, self._name = cloud, cloud.kubeflow, name
-        self._token = _token(self._settings)
         self._made: Any = None
+        self._made_with = _token(self._settings)
 
     def submit(self, job: Job) -> Run:
         """Starts a run in the experiment of the pipeline's name."""
@@ -89,10 +90,12 @@ class Kubeflow:
             self._client().terminate_run(run_id)
 
     def runs(self, limit: int) -> Sequence[Run]:
-        """The newest runs of the namespace."""
+        """The newest runs of the pipeline's experiment."""
         with self._telling("Listing runs"):
+            if (experiment := self._find_experiment()) is None:
+                return []
             listed = self._client().list_runs(
-                page_size=min(limit, _PAGE), sort_by="created_at desc", namespace=self._namespace()
+                page_size=min(limit, _PAGE), sort_by="created_at desc", experiment_id=experiment
             )
         return [self._run(run) for run in listed.runs or ()]
 
@@ -106,7 +109,7 @@ class Kubeflow:
         if pod is None:
             known = ", ".join(sorted({name for name, _ in _pods(run)})) or "none yet"
             raise DeployError(f"Run {run_id} must have a node {node} that has started. Received: {known}.")
-        headers = {"authorization": f"Bearer {self._token}"} if self._token else {}
+        headers = {"authorization": f"Bearer {token}"} if (token := _token(self._settings)) else {}
         pool = urllib3.PoolManager(ca_certs=str(self._settings.ca_file) if self._settings.ca_file else None)
         url = self._settings.host.rstrip("/") + _LOG.format(run_id=run_id, node=pod)
         with self._telling(f"Reading the log of {node}"):
@@ -140,10 +143,11 @@ class Kubeflow:
         return _schedule(made)
 
     def schedules(self) -> Sequence[Schedule]:
-        """The namespace's recurring runs."""
+        """The recurring runs of the pipeline's experiment."""
         with self._telling("Listing schedules"):
-            listed = self._client().list_recurring_runs(page_size=_PAGE, namespace=self._namespace())
-        return [_schedule(made) for made in listed.recurring_runs or ()]
+            if (experiment := self._find_experiment()) is None:
+                return []
+            return [_schedule(made) for made in self._recurring(experiment)]
 
     def delete_schedule(self, schedule_id: str) -> None:
         """Starts no more runs."""
@@ -151,21 +155,39 @@ class Kubeflow:
             self._client().delete_recurring_run(schedule_id)
 
     def _client(self) -> Any:
-        if self._made is None:
+        """KFP's client with the token there is now: a run may last longer than one does."""
+        token = _token(self._settings)
+        if self._made is None or token != self._made_with:
+            self._made_with = token
             with self._telling(f"Connecting to {self._settings.host}"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                _refuse_unhealthy(self._settings, self._token)
+                _refuse_unhealthy(self._settings, token)
                 from kfp import Client
 
                 self._made = Client(
                     host=self._settings.host,
                     namespace=self._settings.namespace,
-                    existing_token=self._token,
+                    existing_token=token,
                     ssl_ca_cert=str(self._settings.ca_file) if self._settings.ca_file else None,
                 )
         return self._made
 
+    def _recurring(self, experiment: str) -> Iterator[Any]:
+        page = ""
+        while True:
+            listed = self._client().list_recurring_runs(page_token=page, page_size=_PAGE, experiment_id=experiment)
+            yield from listed.recurring_runs or ()
+            if not (page := listed.next_page_token or ""):
+                return
+
+    def _find_experiment(self) -> str | None:
+        """The experiment's id; None before the first run, since a list makes no experiment."""
+        named = {"operation": "EQUALS", "key": "display_name", "stringValue": self._name}
+        found = self._client().list_experiments(filter=json.dumps({"predicates": [named]}), namespace=self._namespace())
+        return str(found.experiments[0].experiment_id) if found.experiments else None
+
     def _experiment(self) -> str:
+        """The experiment's id; it is made if it is not there."""
         with self._telling(f"Opening experiment {self._name}"), _quiet():
             return str(self._client().create_experiment(self._name, namespace=self._namespace()).experiment_id)
 
@@ -174,7 +196,8 @@ class Kubeflow:
         return None if self._settings.namespace == "kubeflow" else self._settings.namespace
 
     def _telling(self, doing: str) -> contextlib.AbstractContextManager[None]:
-        return telling(doing, host=self._settings.host, namespace=self._settings.namespace, token=self._token)
+        settings = self._settings
+        return telling(doing, host=settings.host, namespace=settings.namespace, token=_token(settings))
 
     def _run(self, run: Any) -> Run:
         error = run.error.message if run.error is not None and run.error.message else ""
@@ -208,10 +231,11 @@ def _token(settings: KubeflowSettings) -> str | None:
     try:
         return settings.token_file.read_text().strip()
     except OSError as error:
+        # Without the name, in whose place the token itself may have been given.
         raise ConfigError(
-            f"cloud.kubeflow.token_file must be a file that can be read. Received: {settings.token_file}: "
-            f"{error.strerror}. Leave it out to take the token from {TOKEN_VARIABLE}."
-        ) from error
+            f"cloud.kubeflow.token_file must be a file that can be read. Received: {error.strerror}, in "
+            f"{settings.token_file.parent}. Leave it out to take the token from {TOKEN_VARIABLE}."
+        ) from None
 
 
 def _tasks(run: Any) -> Iterator[Task]:

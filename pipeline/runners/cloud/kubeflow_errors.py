@@ -2,12 +2,12 @@
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
 from roadworthy.serving.errors import DeployError
+from roadworthy.serving.redact import redact
 
 # gRPC's codes, which KFP's gateway writes into the body, and what to do about them.
 _FIXES: Final = {
@@ -73,10 +73,12 @@ def telling(doing: str, *, host: str, namespace: str, token: str | None = None) 
         _hide(token, error)
         code, said = _code(error), _said(error)
         fix = _FIXES.get(code, _FIXES["INTERNAL"]).format(host=host, namespace=namespace)
-        raise DeployError(f"{doing} must be possible. Received: {code}: {said}. {fix}") from error
+        raise DeployError(f"{doing} must be possible. Received: {code}: {said}. {fix}", code=code) from error
     except HTTPError as error:
-        fix = _FIXES["UNAVAILABLE"].format(host=host)
-        raise DeployError(f"{doing} must be possible. Received: UNAVAILABLE: {_plain(str(error))}. {fix}") from error
+        said, fix = _plain(str(error)), _FIXES["UNAVAILABLE"].format(host=host)
+        raise DeployError(
+            f"{doing} must be possible. Received: UNAVAILABLE: {said}. {fix}", code="UNAVAILABLE"
+        ) from error
 
 
 def _hide(token: str | None, error: Any) -> None:
@@ -106,5 +108,5 @@ def _body(error: Any) -> dict[str, Any]:
 
 def _plain(text: str, *, limit: int = 400) -> str:
     """One line without a token that a server may have sent back."""
-    line = re.sub(r"(?i)bearer\s+\S+", "Bearer …", " ".join(text.split())).rstrip(".")
+    line = redact(" ".join(text.split())).rstrip(".")
     return line if len(line) <= limit else line[:limit] + "…"

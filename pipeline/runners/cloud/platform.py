@@ -12,6 +12,9 @@ RunState = Literal["pending", "running", "succeeded", "failed", "cancelling", "c
 TaskState = Literal["pending", "running", "done", "cached", "failed", "skipped", "cancelled", "unknown"]
 OVER: Final = ("succeeded", "failed", "cancelled")
 ENDED: Final = ("done", "cached", "failed", "skipped", "cancelled")
+# Of a run of hours one look may fail by these; for so long in a row they are taken for a pause.
+_PASSING: Final = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL", "UNKNOWN")
+AWAY_S: Final = 300.0
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Platform(Protocol):
         """Asks a run to end."""
 
     def runs(self, limit: int) -> Sequence[Run]:
-        """The newest runs."""
+        """The pipeline's newest runs."""
 
     def logs(self, run_id: str, node: str) -> Iterator[str]:
         """The lines a node wrote."""
@@ -103,7 +106,7 @@ class Platform(Protocol):
         """Starts runs by the clock, the next one only after the last has ended."""
 
     def schedules(self) -> Sequence[Schedule]:
-        """What runs by the clock."""
+        """What runs the pipeline by the clock."""
 
     def delete_schedule(self, schedule_id: str) -> None:
         """Starts no more runs; those under way go on."""
@@ -112,24 +115,35 @@ class Platform(Protocol):
 def follow(
     platform: Platform, run_id: str, *, on_task: Callable[[Task], None], poll_s: float, timeout_s: float | None = None
 ) -> Run:
-    """Looks at a run until it is over, and tells of every change of a task.
+    """Looks at a run until it is over, and tells of every change of a task; a far side that is away is waited for.
 
     Raises:
-        DeployError: the far side says no, or the run is not over after `timeout_s` seconds; it then goes on there.
+        DeployError: the far side says no or stays away, or the run is not over after `timeout_s` seconds; it then goes
+            on there.
     """
     told: dict[str, TaskState] = {}
+    state, seen_s = "not seen yet", time.monotonic()
     until = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
-        run = platform.look(run_id)
-        for task in run.tasks:
-            if told.get(task.name) != task.state:
-                told[task.name] = task.state
-                on_task(task)
-        if run.state in OVER:
-            return run
+        try:
+            run = platform.look(run_id)
+        except DeployError as error:
+            if error.code not in _PASSING or time.monotonic() - seen_s > AWAY_S:
+                raise DeployError(f"{error}\n  {_goes_on(run_id)}", code=error.code) from error
+        else:
+            state, seen_s = run.state, time.monotonic()
+            for task in run.tasks:
+                if told.get(task.name) != task.state:
+                    told[task.name] = task.state
+                    on_task(task)
+            if run.state in OVER:
+                return run
         if until is not None and time.monotonic() + poll_s > until:
             raise DeployError(
-                f"{run_id} must be over within {timeout_s:g} s. Received: it is {run.state}, and goes on. "
-                f"Look at it again with: roadworthy runs CONFIG --on … --run {run_id}"
+                f"{run_id} must be over within {timeout_s:g} s. Received: it is {state}. {_goes_on(run_id)}"
             )
         time.sleep(poll_s)
+
+
+def _goes_on(run_id: str) -> str:
+    return f"The run goes on; look at it with: roadworthy runs CONFIG --on … --run {run_id}"

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from roadworthy.pipeline.cloud_config import CloudSettings
 from roadworthy.pipeline.runners.cloud.platform import Job, Run, RunState, Schedule, Task, TaskState
+from roadworthy.pipeline.runners.cloud.vertex_fixes import FIXES
 from roadworthy.pipeline.runners.cloud.vertex_logs import read_log
 from roadworthy.serving.errors import ConfigError, DeployError
-from roadworthy.serving.vertex.errors import telling
+from roadworthy.serving.vertex.errors import refusal, telling
 from roadworthy.serving.vertex.place import Place
 
 _CALL_S: Final = 60.0
@@ -120,10 +121,10 @@ class Vertex:
             )
 
     def schedules(self) -> Sequence[Schedule]:
-        """The region's schedules."""
+        """The region's schedules, without those that are known to be of another pipeline: no filter asks for that."""
         with self._telling("Listing schedules"):
             listed = self._client("ScheduleServiceClient").list_schedules(parent=self._place.parent, timeout=_CALL_S)
-            return [_schedule(schedule) for schedule in listed]
+            return [_schedule(schedule) for schedule in listed if _pipeline_of(schedule) in ("", self._name)]
 
     def delete_schedule(self, schedule_id: str) -> None:
         """Starts no more jobs."""
@@ -131,7 +132,12 @@ class Vertex:
             deleted = self._client("ScheduleServiceClient").delete_schedule(
                 name=self._path("schedules", schedule_id), timeout=_CALL_S
             )
-            deleted.result(timeout=_CALL_S)
+            try:
+                deleted.result(timeout=_CALL_S)
+            except TimeoutError:
+                said = f"not done after {_CALL_S:g} s; it goes on over there"
+                doing = f"Deleting schedule {schedule_id}"
+                raise refusal("DEADLINE_EXCEEDED", said, doing=doing, place=self._place, special=FIXES) from None
 
     def _job(self, job: Job) -> Any:
         """The message for a run; `aiplatform.PipelineJob` would also look for the bucket, and make one, on its own."""
@@ -169,7 +175,7 @@ class Vertex:
         return name if "/" in name else f"{self._place.parent}/{collection}/{name}"
 
     def _telling(self, doing: str) -> contextlib.AbstractContextManager[None]:
-        return telling(doing, self._place)
+        return telling(doing, self._place, FIXES)
 
 
 def _run(job: Any, place: Place) -> Run:
@@ -193,6 +199,10 @@ def _task(detail: Any) -> Task:
         end = detail.end_time or datetime.datetime.now(tz=datetime.UTC)
         seconds = max(0.0, (end - detail.start_time).total_seconds())
     return Task(detail.task_name, _TASK_STATES.get(detail.state.name, "unknown"), seconds, detail.error.message)
+
+
+def _pipeline_of(schedule: Any) -> str:
+    return str(schedule.create_pipeline_job_request.pipeline_job.display_name)
 
 
 def _schedule(schedule: Any) -> Schedule:

@@ -62,11 +62,12 @@ def test_it_keeps_the_component_contract():
 
 
 def test_a_blessed_model_gets_the_traffic_and_a_worse_one_fails_the_node(tmp_path, push, examples, vertex):
-    pushed = run(tmp_path, examples, push, "first")
+    pushed = run(tmp_path, examples, push.model_copy(update={"commit": "abc123"}), "first")
     assert pushed.get_int_custom_property("pushed") == 1
     assert pushed.get_string_custom_property("pushed_destination").endswith("/endpoints/colours")
     assert pushed.get_string_custom_property("pushed_version") == "1"
-    assert push.target().look().versions[0].labels["roadworthy-run"] == "run-first"
+    labels = push.target().look().versions[0].labels
+    assert (labels["roadworthy-run"], labels["roadworthy-commit"]) == ("run-first", "abc123")
     with pytest.raises(DeployError, match="champion's label"):
         run(tmp_path, examples, push, "second", mixed_up=True)
     assert [(one.version, one.percent) for one in push.target().look().deployed] == [(1, 100)]

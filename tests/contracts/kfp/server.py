@@ -109,7 +109,7 @@ class Kfp:
         return run
 
     def list_runs(self, query: dict[str, str]) -> Any:
-        newest = list(reversed(self.runs.values()))
+        newest = [run for run in reversed(self.runs.values()) if _is_asked_for(run, query)]
         return api.V2beta1ListRunsResponse(runs=newest[: int(query.get("page_size", 10))])
 
     def terminate_run(self, run_id: str, body: bytes) -> Any:
@@ -133,7 +133,11 @@ class Kfp:
         return made
 
     def list_recurring(self, query: dict[str, str]) -> Any:
-        return api.V2beta1ListRecurringRunsResponse(recurring_runs=list(self.recurring.values()))
+        found = [made for made in self.recurring.values() if _is_asked_for(made, query)]
+        first, size = int(query.get("page_token") or 0), int(query.get("page_size", 10))
+        more = str(first + size) if len(found) > first + size else ""
+        page = found[first : first + size]
+        return api.V2beta1ListRecurringRunsResponse(recurring_runs=page, next_page_token=more)
 
     def delete_recurring(self, recurring_id: str, query: dict[str, str]) -> Any:
         if self.recurring.pop(recurring_id, None) is None:
@@ -266,6 +270,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *words: Any) -> None:
         """Says nothing."""
+
+
+def _is_asked_for(made: Any, query: dict[str, str]) -> bool:
+    return query.get("experiment_id", made.experiment_id) == made.experiment_id
 
 
 def _read(body: bytes, kind: type) -> Any:

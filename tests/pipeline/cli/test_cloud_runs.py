@@ -8,7 +8,9 @@ import yaml
 from click.testing import CliRunner
 
 from contracts.kfp.server import kfp_server
-from roadworthy.pipeline.cli.main import cli
+from contracts.runs import record as finished
+from roadworthy.pipeline.cli.main import cli, main
+from roadworthy.pipeline.report.record import write_record
 from roadworthy.serving.errors import ConfigError, DeployError
 
 GOLDEN = Path(__file__).parents[2] / "testdata" / "compiled" / "cloud.yaml"
@@ -53,6 +55,38 @@ def test_a_run_is_followed_and_told_as_json(config, kfp):
     assert (document["state"], len(document["tasks"])) == ("succeeded", TASKS)
     (run,) = kfp.runs.values()
     assert (run.display_name, run.runtime_config.parameters["max_size"]) == ("shop-7", "50%")
+
+
+def test_interrupted_it_says_that_the_run_goes_on_and_not_that_the_same_command_would(config, kfp, monkeypatch, capsys):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("roadworthy.pipeline.runners.cloud.platform.time.sleep", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(config), "--on", "kubeflow"])
+
+    (run_id,) = kfp.runs
+    assert ended.value.code == 130
+    assert f"{run_id} goes on. To end it: roadworthy runs CONFIG" in (said := capsys.readouterr().err)
+    assert "the same command" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--on", "local", "--timeout", "9"], "--timeout is for --on vertex and kubeflow. Received: --on local."),
+        (["--on", "local-containers", "--no-wait"], "--wait is for --on vertex and kubeflow"),
+        (["--run-id", "shop-1"], "--run-id is for --on vertex and kubeflow"),
+        (["--on", "kubeflow", "--no-wait", "--timeout", "9"], "--timeout is how long a run is followed"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(config, kfp, words, said):
+    assert said in call("run", config, "--dry-run", *words).output
+    assert kfp.calls == []
+
+
+def test_one_run_is_told_of_or_cancelled(config, kfp):
+    assert "--run and --cancel go one at a time" in call("runs", config, "--run", "a", "--cancel", "b").output
 
 
 def test_a_run_that_fails_says_where_to_read_on(config, kfp):
@@ -150,6 +184,22 @@ def test_a_file_that_can_not_be_written_is_told_before_compiling(config, tmp_pat
         ("nowhere/spec.yaml", "must be in a folder"),
     ):
         assert said in str(call("compile", config, "--for", "kubeflow", "-o", tmp_path / out).exception)
+
+
+def test_runs_here_are_listed_past_one_that_can_not_be_read_and_told_of_by_their_id(tmp_path):
+    (tmp_path / "run.yaml").write_text("name: shop\noutput: out\ndata: {path: photos}\n")
+    write_record(finished(), tmp_path / "out")
+    damaged = write_record(finished().model_copy(update={"run_id": "2099-01-01T00:00:00"}), tmp_path / "out")
+    damaged.write_text("{}")
+
+    listed = call("runs", tmp_path / "run.yaml", "--json")
+    told = call("runs", tmp_path / "run.yaml", "--run", finished().run_id).output.splitlines()
+
+    assert [run["run_id"] for run in json.loads(listed.stdout)] == [finished().run_id]
+    assert f"{damaged} must be the record of a run" in str(listed.exception)
+    assert told[0].startswith(f"{finished().run_id} succeeded: {tmp_path}")
+    assert told[1].split()[:2] == [finished().nodes[0].node, finished().nodes[0].state]
+    assert "has one log for all, in " in str(call("logs", tmp_path / "run.yaml", "1", "Trainer").exception)
 
 
 def test_logs_of_containers_here_are_files(config, tmp_path):

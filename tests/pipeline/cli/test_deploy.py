@@ -111,6 +111,26 @@ def holds(path, tokens):
     return any(token.encode() in content for token in tokens)
 
 
+@pytest.mark.parametrize("to", ["vertex", "tf-serving"])
+@pytest.mark.parametrize("model", ["missing", "held", "run.yaml"])
+def test_what_is_no_version_folder_is_refused_before_anything_is_asked(command, vertex, tmp_path, model, to):
+    fleet = "deploy:\n  fleet: {config_file: models.config, server: localhost:8500}"
+    (tmp_path / "run.yaml").write_text(CONFIG.replace("deploy:", fleet) + "push: {model_root: served}\n")
+    asked = len(vertex.calls)
+    for more in ([], ["--dry-run"]):
+        done = command(["deploy", model, "--to", to, "--config", "run.yaml", *more])
+        assert str(done.exception).startswith(f"{model} must be an exported model with saved_model.pb or model.tflite.")
+    assert len(vertex.calls) == asked
+
+
+def test_where_to_is_said_in_place_of_the_config_for_every_command(command, tmp_path):
+    for words in (["status"], ["promote"], ["rollback"]):
+        done = command([*words, "run.yaml", "--to", "tf-serving"])
+        assert "push.model_root must be given to deploy to TF Serving" in str(done.exception)
+    (tmp_path / "run.yaml").write_text(CONFIG + "push: {model_root: served}\n")
+    assert "deploy.fleet must be given" in str(command(["status", "run.yaml", "--to", "tf-serving"]).exception)
+
+
 def test_without_a_deploy_section_it_is_told(command, tmp_path):
     (tmp_path / "run.yaml").write_text(CONFIG.split("deploy:", maxsplit=1)[0])
     assert "a deploy section must say where to" in str(command(deploy("first")).exception)

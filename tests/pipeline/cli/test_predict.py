@@ -7,8 +7,10 @@ import sys
 import time
 
 import pytest
+from click.testing import CliRunner
 
 from contracts.lengths import picture
+from roadworthy.pipeline.cli.main import cli
 
 ROADWORTHY = [sys.executable, "-m", "roadworthy.pipeline.cli.main", "predict"]
 
@@ -132,3 +134,15 @@ def test_a_token_does_not_go_to_another_machine_in_plain_text(predict, photos, t
     assert done.returncode == 2
     assert "A token must be sent over TLS" in done.stderr
     assert "s3cret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--vertex", "pets", "--server", "localhost:8500"], "--server is of a model server"),
+        (["--vertex", "pets", "--tls"], "--tls is of a model server"),
+        (["--server", "localhost:8500", "--model", "pets", "--project", "p"], "--project is for --vertex"),
+    ],
+)
+def test_options_of_the_other_way_are_refused(words, said):
+    assert said in CliRunner().invoke(cli, ["predict", "photo.jpg", *words]).output

@@ -140,7 +140,16 @@ def test_kubeflow_puts_nodes_on_machines_by_their_labels(compiled):
         "cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice",
         "cloud.google.com/gke-tpu-topology": "2x2",
     }
-    assert "ImageFolderExampleGen_executor" not in settings
+    assert "nodeSelector" not in settings["ImageFolderExampleGen_executor"]
+
+
+def test_every_pod_of_kubeflow_bears_the_labels(config, compiled, executors):
+    settings = compiled["kubeflow"][1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+    assert settings.keys() == executors["kubeflow"].keys()
+    assert all(one["podMetadata"]["labels"] == {"team": "vision"} for one in settings.values())
+    with pytest.raises(ConfigError, match="begin and end with letters or digits"):
+        compile_spec(with_cloud(config, labels={"team": "vision-"}), "kubeflow")
 
 
 def test_only_data_nodes_run_on_dataflow(executors):

@@ -7,7 +7,7 @@ import pytest
 from contracts.vertex.colours import rollout
 from contracts.vertex.containers import Trouble
 from contracts.vertex.server import PARENT, Fault
-from roadworthy.serving.errors import DeployError
+from roadworthy.serving.errors import AskError, DeployError
 from roadworthy.serving.rollout.digest import digest_label
 from roadworthy.serving.rollout.plan import deploying, promoting, rolling_back, to_take_back
 from roadworthy.serving.rollout.state import CHALLENGER, CHAMPION, DIGEST, PREVIOUS, REFUSED
@@ -46,7 +46,7 @@ class Mortal:
 
 def deploy(push, folder, images, *, dies_after=None, again=False):
     """Deploys a model to its end or to its death, and returns the rollout."""
-    target = push.target(folder, labels={"roadworthy-run": "run/2026 A", "roadworthy-commit": "abc123"})
+    target = push.model_copy(update={"commit": "abc123"}).target(folder, run="run/2026 A")
     if dies_after is not None:
         left = itertools.count(dies_after, -1)
         clients = target._clients
@@ -154,6 +154,24 @@ def test_a_check_that_is_missed_at_any_step_gives_all_traffic_back(push, models,
     assert [measured.percent for measured in going.measured if measured.percent] == list(
         steps[: steps.index(missed) + 1]
     )
+    assert standing(push) == ({1: {CHAMPION}}, {1: 100})
+
+
+@pytest.mark.parametrize("code", ["PERMISSION_DENIED", "UNAUTHENTICATED"])
+def test_who_may_not_ask_is_told_so_and_no_version_is_taken_back_for_it(push, models, colours, vertex, code):
+    deploy(push, models("first"), colours)
+    fault = Fault("Predict", code, times=999)
+    vertex.faults.append(fault)
+    with pytest.raises(AskError, match=code):
+        deploy(push, models("second"), colours)
+    vertex.faults.remove(fault)
+    deploy(push, models("second"), colours)
+    assert standing(push) == ({1: {PREVIOUS}, 2: {CHAMPION}}, {2: 100})
+
+
+def test_a_look_that_fails_while_it_is_waited_is_taken_again(push, models, colours, vertex):
+    vertex.faults.append(Fault("GetOperation", "UNAVAILABLE", times=2))
+    deploy(push, models("first"), colours)
     assert standing(push) == ({1: {CHAMPION}}, {1: 100})
 
 

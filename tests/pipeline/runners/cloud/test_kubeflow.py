@@ -67,6 +67,26 @@ def test_a_run_is_submitted_and_followed_to_its_end(kubeflow, kfp):
     assert kfp.experiments[sent.experiment_id].display_name == "shop"
 
 
+def test_runs_and_schedules_of_other_pipelines_are_not_its_own(kubeflow, kfp):
+    other = Kubeflow(kubeflow._cloud, name="another")
+    assert (other.runs(5), other.schedules(), kfp.experiments) == ([], [], {})
+
+    kubeflow.submit(JOB)
+    kubeflow.create_schedule(JOB, name="nightly", cron="0 3 * * *")
+    run_id = other.submit(JOB).run_id
+    made = other.create_schedule(JOB, name="nightly", cron="0 4 * * *")
+
+    assert [one.run_id for one in other.runs(5)] == [run_id]
+    assert [one.schedule_id for one in other.schedules()] == [made.schedule_id]
+
+
+def test_schedules_beyond_a_page_are_listed(kubeflow, monkeypatch):
+    monkeypatch.setattr("roadworthy.pipeline.runners.cloud.kubeflow._PAGE", 2)
+    made = [kubeflow.create_schedule(JOB, name=f"at-{hour}", cron=f"0 {hour} * * *") for hour in range(5)]
+
+    assert kubeflow.schedules() == made
+
+
 def test_a_task_that_fails_is_told_with_what_it_said(kubeflow, kfp):
     kfp.fails["Trainer"] = "out of memory"
     run, told = followed(kubeflow, kubeflow.submit(JOB).run_id)
@@ -86,8 +106,39 @@ def test_a_run_can_be_cancelled(kubeflow):
 def test_following_ends_after_a_while_and_the_run_goes_on(kubeflow):
     run_id = kubeflow.submit(JOB).run_id
 
-    with pytest.raises(DeployError, match=r"within 0.01 s. Received: it is \w+, and goes on"):
+    with pytest.raises(DeployError, match=r"within 0.01 s. Received: it is \w+. The run goes on; look"):
         follow(kubeflow, run_id, on_task=lambda task: None, poll_s=1, timeout_s=0.01)
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for(kubeflow, kfp, monkeypatch):
+    run_id = kubeflow.submit(JOB).run_id
+    kfp.faults.append(Fault("GET", f"/runs/{run_id}$", 503, 14, times=3))
+
+    assert followed(kubeflow, run_id)[0].state == "succeeded"
+
+    monkeypatch.setattr("roadworthy.pipeline.runners.cloud.platform.AWAY_S", 0.0)
+    kfp.faults.append(Fault("GET", "/runs/", 503, 14, times=99))
+    with pytest.raises(DeployError, match=rf"(?s)UNAVAILABLE.*The run goes on; look at it with: .* --run {run_id}"):
+        followed(kubeflow, run_id)
+
+
+def test_a_no_while_a_run_is_followed_ends_the_following_at_once(kubeflow, kfp):
+    run_id = kubeflow.submit(JOB).run_id
+    kfp.faults.append(Fault("GET", f"/runs/{run_id}$", 403, 7))
+
+    with pytest.raises(DeployError, match=r"(?s)PERMISSION_DENIED.*The run goes on"):
+        followed(kubeflow, run_id)
+
+
+def test_a_token_that_was_changed_in_its_file_is_the_next_looks(kubeflow, kfp, tmp_path):
+    run_id = kubeflow.submit(JOB).run_id
+    kfp.token = "a-newer-token"  # noqa: S105
+    (tmp_path / "token").write_text(kfp.token)
+    kfp.faults.append(Fault("GET", "/runs/", 403, 7, message=f"{kfp.token} may not"))
+
+    with pytest.raises(DeployError, match="PERMISSION_DENIED: … may not"):
+        kubeflow.look(run_id)
+    assert kubeflow.look(run_id).run_id == run_id
 
 
 def test_the_log_of_a_node_is_its_pods(kubeflow, kfp):
@@ -136,7 +187,7 @@ def test_a_cron_that_is_none_is_told(kubeflow):
     ],
 )
 def test_every_code_is_one_clear_message(kubeflow, kfp, status, number, said):
-    kfp.faults.append(Fault("GET", "/runs$", status, number))
+    kfp.faults.append(Fault("GET", "/experiments$", status, number))
 
     with pytest.raises(DeployError) as caught:
         kubeflow.runs(5)

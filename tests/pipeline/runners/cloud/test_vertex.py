@@ -105,6 +105,7 @@ def test_a_schedule_is_made_listed_fired_and_deleted(place, vertex):
     assert [(one.name, one.cron, one.state) for one in place.schedules()] == [
         ("nightly", "TZ=Europe/Berlin 0 3 * * *", "active")
     ]
+    assert Vertex(CLOUD, name="another").schedules() == []
     fired = vertex.schedules.fire(f"projects/demo-1234/locations/us-central1/schedules/{made.schedule_id}")
     assert dict(fired.runtime_config.parameter_values) == {"word": "given"}
     assert fired.service_account == CLOUD.service_account
@@ -112,25 +113,37 @@ def test_a_schedule_is_made_listed_fired_and_deleted(place, vertex):
     assert place.schedules() == []
 
 
+def test_a_deletion_that_takes_too_long_is_told(place, vertex, monkeypatch):
+    made = place.create_schedule(JOB, name="nightly", cron="0 3 * * *")
+    monkeypatch.setattr("roadworthy.pipeline.runners.cloud.vertex._CALL_S", 0.2)
+    vertex.operations.polls = 10_000
+
+    with pytest.raises(DeployError, match=r"DEADLINE_EXCEEDED: not done after 0\.2 s.*tells whether it was done"):
+        place.delete_schedule(made.schedule_id)
+
+
 @pytest.mark.parametrize(
     ("code", "message", "fix"),
     [
         ("PERMISSION_DENIED", "Permission 'aiplatform.pipelineJobs.list' denied", "roles/aiplatform.user"),
+        ("PERMISSION_DENIED", "Permission 'logging.logEntries.list' denied on resource", "roles/logging.viewer"),
         ("RESOURCE_EXHAUSTED", "The following quota metrics exceed quota limits", "quota"),
         ("UNAUTHENTICATED", "Request had invalid authentication credentials", "gcloud auth application-default login"),
         ("UNAVAILABLE", "The service is currently unavailable", "can't be reached or is down"),
         ("INVALID_ARGUMENT", "Location us-central9 is not supported", "cloud.region"),
         ("NOT_FOUND", "Resource not found", "cloud.project"),
-        ("FAILED_PRECONDITION", "not in the right state", ""),
-        ("ALREADY_EXISTS", "there already", ""),
-        ("ABORTED", "conflict", ""),
-        ("OUT_OF_RANGE", "page", ""),
-        ("UNIMPLEMENTED", "no such method", ""),
-        ("DEADLINE_EXCEEDED", "too late", ""),
-        ("CANCELLED", "cancelled", ""),
-        ("INTERNAL", "internal", ""),
-        ("UNKNOWN", "unknown", ""),
-        ("DATA_LOSS", "lost", ""),
+        ("INVALID_ARGUMENT", "Machine type n9-huge is not supported", "Set cloud.nodes to what us-central1 has"),
+        ("INVALID_ARGUMENT", "The size of the spec is too large", "Check the cloud section of the config, and --set"),
+        ("FAILED_PRECONDITION", "not in the right state", "`roadworthy runs` tells how things stand"),
+        ("ALREADY_EXISTS", "there already", "Give another --run-id"),
+        ("ABORTED", "conflict", "tells whether it was done"),
+        ("OUT_OF_RANGE", "page", "Check the cloud section"),
+        ("UNIMPLEMENTED", "no such method", "another cloud.region"),
+        ("DEADLINE_EXCEEDED", "too late", "tells whether it was done"),
+        ("CANCELLED", "cancelled", "tells whether it was done"),
+        ("INTERNAL", "internal", "A fault of Vertex AI"),
+        ("UNKNOWN", "unknown", "A fault of Vertex AI"),
+        ("DATA_LOSS", "lost", "A fault of Vertex AI"),
     ],
 )
 def test_every_code_is_one_clear_message(place, vertex, code, message, fix):
@@ -141,6 +154,8 @@ def test_every_code_is_one_clear_message(place, vertex, code, message, fix):
     assert str(caught.value).startswith(f"Cancelling run shop-1 must be possible. Received: {code}: ")
     assert message in str(caught.value)
     assert fix in str(caught.value)
+    # A run is not gone on with by the command that began it, and `deploy` is of the deployments.
+    assert not any(word in str(caught.value) for word in ("goes on", "roadworthy status", "deploy."))
 
 
 def test_the_same_run_id_twice_is_told(place):
