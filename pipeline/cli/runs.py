@@ -82,9 +82,10 @@ def runs(
 @click.option("--on", "place", type=click.Choice(["local-containers", *PLATFORMS]), help="Default: the config's cloud.")
 def logs(config: Path, run: str, node: str, place: str | None) -> None:
     """Print what a node of a run wrote. A run on this machine without containers has one log, which `run` names."""
+    from roadworthy.pipeline.compiled.names import plain_name
     from roadworthy.pipeline.config import load_config
 
-    settings = load_config(config)
+    settings, node = load_config(config), plain_name(node)
     here = settings.output / "logs" / run / f"{node}.log"
     elsewhere = [one for one in _places(settings) if one != LOCAL]
     if place == "local-containers" or (place is None and (here.is_file() or not elsewhere)):

@@ -82,9 +82,12 @@ def telling(doing: str, *, host: str, namespace: str, token: str | None = None) 
 
 
 def _hide(token: str | None, error: Any) -> None:
-    if token and error.body:
+    if not token:
+        return
+    if error.body:
         body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else str(error.body)
         error.body = body.replace(token, "…")
+    error.headers = {name: str(value).replace(token, "…") for name, value in dict(error.headers or {}).items()}
 
 
 def _code(error: Any) -> str:

@@ -263,6 +263,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        # As a proxy may do that was left in a mode for finding faults.
+        self.send_header("X-Seen-Token", self.headers.get("Authorization", "").removeprefix("Bearer "))
         self.end_headers()
         self.wfile.write(content)
 

@@ -207,7 +207,10 @@ def test_logs_of_containers_here_are_files(config, tmp_path):
     log.parent.mkdir(parents=True)
     log.write_text("loss: 1\n")
 
+    log.with_name("Compressor-int8.log").write_text("pruned\n")
+
     assert call("logs", config, "20260102T030405", "Trainer").output == "loss: 1\n"
+    assert call("logs", config, "20260102T030405", "Compressor.int8").output == "pruned\n"
     assert isinstance(call("logs", config, "1", "Trainer", "--on", "local-containers").exception, ConfigError)
 
 
