@@ -1,11 +1,10 @@
-"""`roadworthy deploy`, `promote`, `rollback` and `status` on the local Vertex AI, one of them killed."""
+"""`roadworthy deploy`, `promote`, `rollback` and `status` on the local Vertex AI, one killed at each of its changes."""
 
 import functools
 import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 
@@ -56,24 +55,22 @@ def deploy(name, *more):
     return [word.format(name) for word in DEPLOY] + list(more)
 
 
-def test_a_killed_deployment_is_finished_by_the_same_command(command, vertex, tmp_path):
-    would = command(deploy("first", "--dry-run")).stdout
+def test_killed_at_each_change_in_turn_the_same_command_finishes(command, vertex):
+    command(deploy("first"))
+    would = command(deploy("second", "--dry-run")).stdout
     assert "uploading the model as a version" in would
-    assert {"UploadModel", "CreateEndpoint"}.isdisjoint(vertex.methods())
+    assert vertex.methods().count("UploadModel") == 1
 
-    victim = subprocess.Popen([sys.executable, "-m", "roadworthy.pipeline.cli.main", *deploy("first")])
-    killer = threading.Thread(target=kill_once_asked, args=(victim, vertex, "DeployModel"))
-    killer.start()
-    victim.wait(timeout=240)
-    killer.join()
-    assert victim.returncode == -signal.SIGKILL
+    deaths = []
+    while (victim := start(deploy("second", "--json"))) and (method := killed_at_a_change(victim, vertex)):
+        deaths.append(method)
 
-    done = command(deploy("first", "--json"))
-    assert "uploading" not in done.stderr
-    assert json.loads(done.stdout)["deployed"] == [{"id": "7001", "version": 1, "percent": 100}]
-    assert vertex.methods().count("UploadModel") == vertex.methods().count("DeployModel") == 1
+    assert victim.returncode == 0
+    assert json.loads(victim.stdout.read())["deployed"] == [{"id": "7002", "version": 2, "percent": 100}]
+    assert {"UploadModel", "DeployModel", "UpdateModel", "MergeVersionAliases", "UndeployModel"} <= set(deaths)
+    assert len(deaths) >= 8  # two splits of the traffic and two aliases among them
     told = json.loads(command(["status", "run.yaml", "--json"]).stdout)
-    assert told["versions"][0]["aliases"] == ["champion"]
+    assert [version["aliases"] for version in told["versions"]] == [["previous"], ["champion"]]
 
 
 def test_no_token_is_written_anywhere(command, vertex, tmp_path):
@@ -98,12 +95,24 @@ def test_without_anything_to_go_back_to_it_is_told(command):
     assert "a version before the champion" in str(command(["rollback", "run.yaml"]).exception)
 
 
-def kill_once_asked(process, vertex, method):
-    """SIGKILL as soon as the server has been asked for something."""
+def start(words):
+    return subprocess.Popen([sys.executable, "-m", "roadworthy.pipeline.cli.main", *words], stdout=subprocess.PIPE)
+
+
+def killed_at_a_change(process, vertex):
+    """SIGKILL once the server has been asked for one change more; gives its name, or None if the process ended by itself."""
+    before = len(changes(vertex))
     until = time.monotonic() + 240
-    while method not in vertex.methods() and time.monotonic() < until:
+    while process.poll() is None and time.monotonic() < until:
+        if more := changes(vertex)[before:]:
+            process.kill()
+            return more[0] if process.wait() == -signal.SIGKILL else None
         time.sleep(0.001)
-    process.kill()
+    return None
+
+
+def changes(vertex):
+    return [method for method in vertex.methods() if not method.startswith(("Get", "List", "Predict", "RawPredict"))]
 
 
 def holds(path, tokens):
