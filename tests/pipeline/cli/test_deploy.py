@@ -100,7 +100,7 @@ def start(words):
 
 
 def killed_at_a_change(process, vertex):
-    """SIGKILL once the server has been asked for one change more; gives its name, or None if the process ended by itself."""
+    """SIGKILL once the server has been asked for one change more; gives its name, or None if the process has ended."""
     before = len(changes(vertex))
     until = time.monotonic() + 240
     while process.poll() is None and time.monotonic() < until:
