@@ -3,7 +3,7 @@ PYTHON_BIN := .venv/bin
 .DEFAULT_GOAL := help
 .PHONY: help setup demo browser check infra-check tf-plan tf-keep test bench-compress bench-serving bench-beam bench-bridge fuzz-serving test-beam \
   format lock test-containers golden docs clean tf-apply images images-pin images-push images-sign images-check manifests \
-  deploy release retrain promote
+  deploy kubeflow release retrain promote
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -54,6 +54,9 @@ manifests: ## Renders build/manifests/OVERLAY.yaml by the digests that were push
 
 deploy: ## Applies an overlay to kubectl's cluster and waits for it. OVERLAY=… REGISTRY=… PROJECT=… MODELS=gs://…
 	@infra/kubernetes/deploy.sh apply $(OVERLAY)
+
+kubeflow: setup ## Installs Kubeflow Pipelines in kubectl's cluster; DRY_RUN=1 only renders. FROM=a folder of Terraform that was applied
+	@infra/kubernetes/kubeflow.sh $(FROM)
 
 release: setup ## The wheel of a tag with checksums and a signature, as a release. VERSION=v1.2.3
 	@infra/release.sh

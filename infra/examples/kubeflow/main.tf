@@ -1,4 +1,4 @@
-# Kubeflow Pipelines on a cluster of one's own, in place of Vertex AI: what its manifests (env/gcp) need to find.
+# Kubeflow Pipelines on a cluster of one's own, in place of Vertex AI: what infra/kubernetes/kubeflow needs to find.
 
 provider "google" {
   project = var.project
@@ -10,9 +10,8 @@ module "services" {
 
   project = var.project
   services = [
-    "artifactregistry.googleapis.com", "cloudkms.googleapis.com", "cloudresourcemanager.googleapis.com", "compute.googleapis.com",
-    "container.googleapis.com", "dns.googleapis.com", "iam.googleapis.com", "servicenetworking.googleapis.com", "sqladmin.googleapis.com",
-    "storage.googleapis.com",
+    "cloudkms.googleapis.com", "cloudresourcemanager.googleapis.com", "compute.googleapis.com", "container.googleapis.com", "dns.googleapis.com",
+    "iam.googleapis.com", "iamcredentials.googleapis.com", "servicenetworking.googleapis.com", "sqladmin.googleapis.com", "storage.googleapis.com",
   ]
 }
 
@@ -51,7 +50,7 @@ module "gke" {
   pools = {
     pipelines = { machine_type = "n2-standard-8", min_nodes = 1, max_nodes = 8 }
     l4        = { machine_type = "g2-standard-8", max_nodes = 4, spot = true, gpu = { type = "nvidia-l4" } }
-    v5e       = { machine_type = "ct5lp-hightpu-4t", max_nodes = 1, tpu = {} }
+    v5e       = { machine_type = "ct5lp-hightpu-4t", max_nodes = 1, zones = ["${var.region}-b"], tpu = {} } # of europe-west4, that zone alone has them
   }
 }
 
@@ -73,6 +72,10 @@ module "storage" {
   prefix   = var.project
   kms_key  = module.kms.keys["storage"]
   buckets = {
-    kubeflow = { writers = values(module.kubeflow.members), delete_after_days = 90 }
+    kubeflow = {
+      readers           = [module.kubeflow.members["ui"]]
+      writers           = [module.kubeflow.members["run"]]
+      delete_after_days = 90
+    }
   }
 }

@@ -1,5 +1,5 @@
 output "kubeflow" {
-  description = "What the manifests ask for: the bucket, the database behind Cloud SQL's proxy, the accounts."
+  description = "What make kubeflow puts into the manifests: the bucket, the database behind Cloud SQL's proxy, the accounts."
   value = {
     bucket     = trimprefix(module.storage.urls["kubeflow"], "gs://")
     connection = module.kubeflow.connection

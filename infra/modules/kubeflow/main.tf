@@ -1,23 +1,25 @@
 locals {
   databases = ["cachedb", "metadb", "mlpipeline"]
-  # As upstream divides them: what runs the user's code has nothing to do with the database.
+  # What runs the user's code has no role for the database, and what shows artifacts can't change them.
   accounts = {
-    system = {
-      description = "Kubeflow Pipelines itself: keeps runs in the database, and artifacts in the bucket."
+    sql = {
+      description = "Cloud SQL's proxy, behind which Kubeflow Pipelines keeps its runs."
       roles       = ["roles/cloudsql.client", "roles/cloudsql.instanceUser", "roles/logging.logWriter", "roles/monitoring.metricWriter"]
-      workloads   = ["kubeflow-pipelines-cloudsql-proxy", "kubeflow-pipelines-minio-gcs-gateway", "ml-pipeline-ui", "ml-pipeline-visualizationserver"]
+      workload    = "mysql"
     }
-    runner = {
-      description = "Runs the pipeline's nodes on Kubeflow."
+    run = {
+      description = "Runs the pipeline's nodes on Kubeflow: reads and writes artifacts."
       roles       = ["roles/logging.logWriter", "roles/monitoring.metricWriter"]
-      workloads   = ["pipeline-runner"]
+      workload    = "pipeline-runner"
+    }
+    ui = {
+      description = "Kubeflow Pipelines' pages: reads artifacts."
+      roles       = ["roles/logging.logWriter", "roles/monitoring.metricWriter"]
+      workload    = "ml-pipeline-ui"
     }
   }
   roles = merge([
     for name, account in local.accounts : { for role in account.roles : "${name} ${role}" => { account = name, role = role } }
-  ]...)
-  workloads = merge([
-    for name, account in local.accounts : { for workload in account.workloads : workload => name }
   ]...)
 }
 
@@ -39,11 +41,11 @@ resource "google_project_iam_member" "this" {
 }
 
 resource "google_service_account_iam_member" "workloads" {
-  for_each = local.workloads
+  for_each = local.accounts
 
-  service_account_id = google_service_account.this[each.value].name
+  service_account_id = google_service_account.this[each.key].name
   role               = "roles/iam.workloadIdentityUser"
-  member             = "serviceAccount:${var.project}.svc.id.goog[${var.namespace}/${each.key}]"
+  member             = "serviceAccount:${var.project}.svc.id.goog[kubeflow/${each.value.workload}]"
 }
 
 resource "google_sql_database_instance" "this" {
@@ -102,7 +104,7 @@ resource "google_sql_database" "this" {
 resource "google_sql_user" "this" {
   project        = var.project
   instance       = google_sql_database_instance.this.name
-  name           = google_service_account.this["system"].email
+  name           = google_service_account.this["sql"].email
   type           = "CLOUD_IAM_SERVICE_ACCOUNT"
   database_roles = ["cloudsqlsuperuser"]
 }

@@ -4,11 +4,11 @@ output "connection" {
 }
 
 output "emails" {
-  description = "Addresses of the accounts `system` and `runner`, for the annotation iam.gke.io/gcp-service-account."
+  description = "Addresses of the accounts `sql`, `run` and `ui`, for the annotation iam.gke.io/gcp-service-account."
   value       = { for name, account in google_service_account.this : name => account.email }
 }
 
 output "members" {
-  description = "The accounts as members for IAM: both read and write the artifacts' bucket."
+  description = "The accounts as members for IAM: `run` writes the artifacts' bucket, `ui` reads it."
   value       = { for name, account in google_service_account.this : name => account.member }
 }

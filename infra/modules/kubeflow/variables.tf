@@ -48,12 +48,6 @@ variable "database" {
   }
 }
 
-variable "namespace" {
-  description = "Kubernetes namespace that Kubeflow Pipelines is installed in."
-  type        = string
-  default     = "kubeflow"
-}
-
 variable "deletion_protection" {
   description = "Whether neither Terraform nor Google deletes the database."
   type        = bool

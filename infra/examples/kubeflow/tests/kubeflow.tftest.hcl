@@ -14,7 +14,7 @@ run "the_manifests_find_what_they_need" {
   command = plan
 
   assert {
-    condition     = output.kubeflow.bucket == "acme-vision-kubeflow" && output.kubeflow.cluster == "roadworthy"
-    error_message = "Kubeflow Pipelines must have a bucket and a cluster."
+    condition     = output.kubeflow.bucket == "acme-vision-kubeflow" && output.kubeflow.cluster == "roadworthy" && keys(output.kubeflow.accounts) == ["run", "sql", "ui"]
+    error_message = "Kubeflow Pipelines must have a bucket, a cluster and the accounts that infra/kubernetes/kubeflow.sh asks for."
   }
 }
