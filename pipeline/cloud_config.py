@@ -184,6 +184,12 @@ class CloudSettings(Settings):
     )
     image: str = Field(description="Image with Roadworthy installed, which every node runs in.")
     service_account: str | None = Field(None, description="Google service account the nodes run as on Vertex AI.")
+    trainer_account: str | None = Field(
+        None,
+        description="That of Trainer and Compressor nodes that are jobs of their own there: spot, tpu or machine_type; "
+        "null: service_account.",
+    )
+    serving_account: str | None = Field(None, description="That of containers that serve there; null: service_account.")
     network: str | None = Field(
         None,
         pattern="^projects/[^/]+/global/networks/[^/]+$",

@@ -48,6 +48,7 @@ def vertex_push(config: RunConfig) -> VertexPush:
         staging=deploy.staged(cloud),
         image=cloud.image,
         service_account=cloud.service_account,
+        serving_account=cloud.serving_account,
         kms_key=cloud.kms_key,
         labels=cloud.labels,
         commit=_commit(config.output),

@@ -24,6 +24,7 @@ class VertexPush(Settings):
     staging: str = Field(description="gs:// folder that models are copied below.")
     image: str | None = None
     service_account: str | None = None
+    serving_account: str | None = None
     kms_key: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     commit: str | None = Field(None, description="Checked out where the config lies.")
@@ -49,6 +50,7 @@ class VertexPush(Settings):
             self.project,
             self.region,
             service_account=self.service_account,
+            serving_account=self.serving_account or self.service_account,
             kms_key=self.kms_key,
             labels=self.labels,
             call_s=self.call_s,

@@ -8,6 +8,8 @@ output "cloud" {
     model_root      = "${module.storage.urls["models"]}/served"
     image           = "${module.registry.images}/pipeline:${var.release}"
     service_account = module.identity.emails["pipeline"]
+    trainer_account = module.identity.emails["trainer"]
+    serving_account = module.identity.emails["serving"]
     network         = "projects/${module.services.number}/global/networks/${module.network.name}"
     kms_key         = module.kms.keys["vertex"]
     labels          = var.labels
@@ -16,7 +18,7 @@ output "cloud" {
 }
 
 output "tensorboard" {
-  description = "Id of the Tensorboard that training reports to."
+  description = "Id of the Tensorboard, for tb-gcp-uploader: runs leave their logs beside their models, and nothing uploads them by itself."
   value       = module.vertex.tensorboard
 }
 

@@ -10,6 +10,7 @@ from roadworthy.serving.errors import ConfigError
 
 Spec = dict[str, Any]
 _EXECUTOR_SUFFIX: Final = "_executor"
+_TRAINING: Final = ("Trainer", "Compressor")
 # Labels and taints of GKE's node pools: cloud.google.com/kubernetes-engine/docs/how-to/{gpus,tpus,spot-vms}.
 _GKE: Final = "cloud.google.com"
 _GKE_TPUS: Final = {
@@ -154,12 +155,17 @@ def _custom_job(label: str, container: Spec, resources: NodeResources, cloud: Cl
         ],
         "scheduling": {"restartJobOnWorkerRestart": True, **({"strategy": "SPOT"} if resources.spot else {})},
     }
-    if cloud.service_account:
-        job["serviceAccount"] = cloud.service_account
+    if account := _account(_node(label), cloud):
+        job["serviceAccount"] = account
     if cloud.network:
         job["network"] = cloud.network
     encryption = {"encryptionSpec": {"kmsKeyName": cloud.kms_key}} if cloud.kms_key else {}
     return {"displayName": plain_name(_node(label)), "jobSpec": job, "labels": dict(cloud.labels), **encryption}
+
+
+def _account(node: str, cloud: CloudSettings) -> str | None:
+    trains = node.partition(".")[0] in _TRAINING
+    return (cloud.trainer_account if trains else None) or cloud.service_account
 
 
 def _node_labels(resources: NodeResources) -> dict[str, str]:

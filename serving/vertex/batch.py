@@ -145,8 +145,8 @@ def _start(clients: Clients, job: BatchJob, instances: Path, digest: str) -> str
         },
         "labels": {**clients.place.labels, INPUT_LABEL: digest},
     }
-    if clients.place.service_account:
-        request["service_account"] = clients.place.service_account
+    if clients.place.serving_account:
+        request["service_account"] = clients.place.serving_account
     if clients.place.kms_key:
         request["encryption_spec"] = {"kms_key_name": clients.place.kms_key}
     with telling(f"Making a batch prediction job of {job.model.rpartition('/')[2]}", clients.place):

@@ -83,8 +83,8 @@ class Endpoint:
             resources: `DedicatedResources`.
         """
         deployed = {"model": model, "display_name": display_name, "dedicated_resources": resources}
-        if self._place.service_account:
-            deployed["service_account"] = self._place.service_account
+        if self._place.serving_account:
+            deployed["service_account"] = self._place.serving_account
         # Without a split in the request, the endpoint's stays as it is.
         request = {"endpoint": self.name, "deployed_model": deployed}
         self._long("deploy_model", request, f"Deploying {display_name} on endpoint {self._id}")

@@ -33,7 +33,7 @@ _FIXES: Final[Fixes] = (
     (
         "PERMISSION_DENIED",
         "actAs|service account",
-        "Give the caller roles/iam.serviceAccountUser on cloud.service_account{account}.",
+        "Give the caller roles/iam.serviceAccountUser on {accounts}.",
     ),
     ("PERMISSION_DENIED", "storage|bucket|gs://", "Give the caller roles/storage.objectAdmin on the bucket."),
     ("PERMISSION_DENIED", "", "Give the caller roles/aiplatform.user in project {project}, and check cloud.project."),
@@ -95,11 +95,12 @@ def fix(code: str, said: str, place: Place, special: Fixes = ()) -> str:
         place: where.
         special: of what was asked for, where it is no deployment.
     """
+    accounts = sorted({account for account in (place.service_account, place.serving_account) if account})
     known = {
         "region": place.region,
         "project": place.project,
         "address": place.api_endpoint,
-        "account": f", {place.service_account}" if place.service_account else "",
+        "accounts": " and ".join(accounts) or "cloud.service_account",
     }
     fits = [one for one in (*special, *_FIXES) if code in one[0].split("|") and re.search(one[1], said, re.IGNORECASE)]
     by_words = [one for one in fits if one[1]]

@@ -24,7 +24,8 @@ class Place:
     Attributes:
         project: Google Cloud project.
         region: such as ``europe-west4``.
-        service_account: whom containers run as; None is Vertex AI's choice.
+        service_account: as whom models are uploaded; None is Vertex AI's choice.
+        serving_account: whom containers that serve run as; None is Vertex AI's choice.
         kms_key: customer-managed key; None is Google's.
         labels: of everything that is made.
         call_s: longest time of one call.
@@ -36,6 +37,7 @@ class Place:
     project: str
     region: str
     service_account: str | None = None
+    serving_account: str | None = None
     kms_key: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     call_s: float = 60.0

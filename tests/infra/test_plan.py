@@ -37,6 +37,7 @@ def test_from_a_plan_that_was_approved_to_a_config(tmp_path, attached):
         assert planned.returncode == 0, planned.stderr
         assert "tf-plan: terraform -chdir=infra/envs/dev apply dev.tfplan" in planned.stdout
         assert gcs.names(STATE) == ["platform/default.tfstate"], "the lock must be gone"
+        assert (infra / "envs/dev/dev.tfplan").stat().st_mode & 0o777 == 0o600
 
         kept = attached(infra, sys.executable, infra / "plans.py", "keep", "dev", GITHUB_OUTPUT=str(outputs), **cloud)
         assert kept.returncode == 0, kept.stderr
@@ -63,7 +64,15 @@ def test_from_a_plan_that_was_approved_to_a_config(tmp_path, attached):
         assert json.loads(done.stdout)["changed"] is True
 
     written = load_config(config).cloud
-    assert written.service_account == "roadworthy-pipeline@roadworthy-dev.iam.gserviceaccount.com"
+    accounts = {
+        "service": written.service_account,
+        "trainer": written.trainer_account,
+        "serving": written.serving_account,
+    }
+    assert accounts == {
+        name: f"roadworthy-{role}@roadworthy-dev.iam.gserviceaccount.com"
+        for name, role in {"service": "pipeline", "trainer": "trainer", "serving": "serving"}.items()
+    }
     assert written.image == "europe-west4-docker.pkg.dev/roadworthy-dev/roadworthy/pipeline:v0.1.0"
     assert "--no_use_public_ips" in written.beam.options
 

@@ -3,6 +3,7 @@
 import pytest
 
 from roadworthy.pipeline.config import load_config
+from roadworthy.pipeline.deploying import vertex_push
 from roadworthy.serving.errors import ConfigError
 
 BASE = "name: pets\noutput: out\ndata: {path: photos}\n"
@@ -31,3 +32,13 @@ def test_a_fault_is_told_with_file_and_line(tmp_path, section, said):
         load_config(path)
     assert said in str(caught.value)
     assert f"{path}:4:" in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "serving"), [("", "a@shop"), ("  serving_account: b@shop\n", "b@shop")])
+def test_what_serves_runs_as_the_serving_account_and_else_as_the_run(tmp_path, given, serving):
+    path = tmp_path / "run.yaml"
+    cloud = "cloud:\n  project: shop-1234\n  pipeline_root: gs://shop/runs\n  image: shop/image:1\n"
+    path.write_text(f"{BASE}deploy: {{}}\n{cloud}  service_account: a@shop\n{given}")
+    place = vertex_push(load_config(path)).place
+
+    assert (place.service_account, place.serving_account) == ("a@shop", serving)

@@ -8,9 +8,11 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from roadworthy.models.config import TrainedModel
+from roadworthy.pipeline.cloud_config import NodeResources
 from roadworthy.pipeline.compiled.compile import compile_spec
 from roadworthy.pipeline.compiled.file import spec_text
 from roadworthy.pipeline.compiled.names import with_plain_names
+from roadworthy.pipeline.compiled.resources import with_custom_jobs
 from roadworthy.pipeline.config import load_config
 from roadworthy.serving.errors import ConfigError
 
@@ -107,6 +109,21 @@ def test_accelerators_go_to_the_nodes_that_the_config_names(executors):
     }
     assert vertex["ImageFolderExampleGen_executor"]["container"]["resources"]["resourceCpuLimit"] == "2"
     assert "resources" not in vertex["Scorecard_executor"]["container"]
+
+
+def test_what_trains_runs_as_the_trainers_account_where_it_is_a_job_of_its_own(config):
+    labels = ("Trainer", "Compressor.small.1-prune", "Scorecard", "Gate")
+    container = {"image": "an-image", "command": ["python"], "args": []}
+    spec = {"deploymentSpec": {"executors": {f"{label}_executor": {"container": dict(container)} for label in labels}}}
+    nodes = (NodeResources(match=[label], machine_type="n1-standard-8") for label in labels[:-1])
+    with_custom_jobs(spec, with_cloud(config, trainer_account="trainer@shop", nodes=tuple(nodes)).cloud)
+
+    jobs = {
+        label.removesuffix("_executor"): executor["customJob"]["customJob"]["jobSpec"]["serviceAccount"]
+        for label, executor in spec["deploymentSpec"]["executors"].items()
+        if "customJob" in executor
+    }
+    assert jobs == dict(zip(labels, ["trainer@shop", "trainer@shop", config.cloud.service_account], strict=False))
 
 
 def test_vertex_has_spot_machines_and_tpus_as_custom_jobs(executors):

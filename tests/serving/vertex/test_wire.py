@@ -68,13 +68,15 @@ def test_a_private_endpoint_is_peered_or_lets_projects_connect(push, models, col
 
 
 def test_key_and_service_account_go_with_everything_that_is_made(push, models, colours, vertex):
-    key, account = "projects/demo/locations/us-central1/keyRings/a/cryptoKeys/b", "serving@demo.example"
-    deploy(push.model_copy(update={"kms_key": key, "service_account": account}), models("first"), colours)
+    key = "projects/demo/locations/us-central1/keyRings/a/cryptoKeys/b"
+    accounts = {"service_account": "pipeline@demo.example", "serving_account": "serving@demo.example"}
+    deploy(push.model_copy(update={"kms_key": key, **accounts}), models("first"), colours)
 
     assert sent(vertex, "UploadModel").model.encryption_spec.kms_key_name == key
     assert sent(vertex, "CreateEndpoint").endpoint.encryption_spec.kms_key_name == key
-    assert sent(vertex, "UploadModel").service_account == account
-    assert sent(vertex, "DeployModel").deployed_model.service_account == account
+    # Who reads the staged model and what answers for it are two.
+    assert sent(vertex, "UploadModel").service_account == accounts["service_account"]
+    assert sent(vertex, "DeployModel").deployed_model.service_account == accounts["serving_account"]
 
 
 def test_shapley_values_of_the_image(push, models, colours, vertex):
