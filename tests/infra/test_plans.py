@@ -97,3 +97,87 @@ def test_whom_cloud_storage_refuses_is_told_so(plans, bucket):
     code, said = plans("keep", "dev")
 
     assert (code, "Received: 403" in said) == (2, True)
+
+
+def another(digit):
+    return "0" if digit != "0" else "1"
+
+
+def changed_there(bucket, _):
+    bucket.buckets.put(BUCKET, f"{SUM}.tfplan", PLAN + b" ", {})
+
+
+def cut_off_there(bucket, _):
+    bucket.buckets.put(BUCKET, f"{SUM}.tfplan", PLAN[:-1], {})
+
+
+def left_here(bucket, file):
+    """As a person's own tf-plan leaves one, whatever has become of the one that was kept."""
+    bucket.buckets.put(BUCKET, f"{SUM}.tfplan", b"another plan", {})
+    file.write_bytes(PLAN)
+
+
+def kept(bucket, _):
+    bucket.buckets.put(BUCKET, f"{SUM}.tfplan", PLAN, {})
+
+
+def nothing(bucket, _):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("tamper", "arguments", "told"),
+    [
+        (changed_there, ["dev", SUM], "Somebody has changed it."),
+        (cut_off_there, ["dev", SUM], "Somebody has changed it."),
+        (left_here, ["dev", SUM], "Somebody has changed it."),
+        (kept, ["dev", SUM[:-1] + another(SUM[-1])], "Received: none of sum "),
+        (kept, ["dev", SUM[:-1]], "PLAN must be the sum that make tf-keep ENV=dev printed."),
+        (kept, ["dev", f"{SUM}\n"], "PLAN must be the sum that make tf-keep ENV=dev printed."),
+        (kept, ["dev"], "PLAN must be the sum that make tf-keep ENV=dev printed. Received: none."),
+        (kept, ["prod", SUM], f"A plan must be in gs://roadworthy-prod-terraform-plans. Received: none of sum {SUM}."),
+        (kept, [SUM, "dev"], "ENV must be one of: dev prod staging."),
+        (nothing, ["dev", SUM], f"A plan must be in gs://{BUCKET}. Received: none of sum {SUM}."),
+    ],
+    ids=[
+        "a plan that was changed",
+        "a plan that was cut off",
+        "a plan that lies here already",
+        "another sum",
+        "a sum that was cut off",
+        "a sum and more",
+        "no sum",
+        "another environment's sum",
+        "a sum in the environment's place",
+        "apply before keep",
+    ],
+)
+def test_terraform_is_asked_to_apply_nothing(plans, tmp_path, tamper, arguments, told):
+    """Terraform itself is a recorder here, so that it would apply whatever it is given."""
+    infra, asked = tmp_path / "infra", tmp_path / "asked"
+    for script in ("apply.sh", "init.sh"):
+        shutil.copy(ROOT / "infra" / script, infra)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    terraform = tmp_path / "bin/terraform"
+    terraform.parent.mkdir()
+    terraform.write_text(f'#!/bin/sh\necho "$@" >>"{asked}"\n')
+    terraform.chmod(0o755)
+    with gcs_server(tmp_path, BUCKET, "roadworthy-prod-terraform-plans") as gcs:
+        tamper(gcs, plans.file)
+        path = f"{terraform.parent}:{os.environ['PATH']}"
+        environment = os.environ | {"PATH": path, "STORAGE_EMULATOR_HOST": gcs.url}
+        command = [infra / "apply.sh", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not asked.exists() or " apply " not in asked.read_text()
+    assert not list(infra.rglob("*.tfplan"))
+
+
+def test_what_lies_under_a_plan_s_name_already_is_not_taken_for_it(plans, bucket):
+    bucket.buckets.put(BUCKET, f"{SUM}.tfplan", b"another plan", {})
+    plans.file.write_bytes(PLAN)
+
+    assert plans("keep", "dev")[0] == 0
+    assert plans("fetch", "dev", SUM)[0] == 2
