@@ -34,10 +34,10 @@ def init(config: Path, environment: Path, dry_run: bool, as_json: bool) -> None:
 
     Keys that Terraform does not know of, such as nodes and caching, stay.
     """
-    from roadworthy.pipeline.cloud_init import cloud_outputs, with_cloud_section, write_whole
+    from roadworthy.pipeline.cloud_init import cloud_outputs, text_of, with_cloud_section, write_whole
 
     section = cloud_outputs(environment)
-    before = config.read_text()
+    before = text_of(config)
     after = with_cloud_section(before, section)
     if not dry_run and after != before:
         write_whole(config, after)

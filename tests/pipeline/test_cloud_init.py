@@ -119,6 +119,24 @@ def test_no_folder_and_no_terraform_are_the_users_fault(tmp_path):
     assert (without.returncode, "terraform must be on PATH. Received: none." in without.stderr) == (2, True)
 
 
+def test_a_file_that_is_no_text_is_the_users_fault_and_stays(environment, tmp_path):
+    config = tmp_path / "pets.yaml"
+    config.write_bytes(b"name: caf\xe9\n")
+    done = init(config, "--from-terraform", environment({"cloud": SECTION}))
+
+    assert (done.returncode, "must be a YAML file in UTF-8. Received: " in done.stderr) == (2, True), done.stderr
+    assert config.read_bytes() == b"name: caf\xe9\n"
+
+
+def test_a_link_to_a_config_goes_on_leading_there(environment, tmp_path):
+    config, link = tmp_path / "pets.yaml", tmp_path / "here.yaml"
+    config.write_text(CONFIG)
+    link.symlink_to(config)
+
+    assert init(link, "--from-terraform", environment({"cloud": SECTION})).returncode == 0
+    assert (link.is_symlink(), "roadworthy-dev" in config.read_text()) == (True, True)
+
+
 def test_what_the_user_chose_for_beam_and_labels_stays():
     known = {
         "labels": {"team": "vision", "env": "old"},
