@@ -24,6 +24,7 @@ RUN /install/install-environment.sh /opt/roadworthy /install/locks/pipeline-gpu.
 FROM ${BEAM_IMAGE} AS beam
 
 FROM ${PYTHON_IMAGE} AS base
+ARG PYTHON_IMAGE
 ARG VERSION=unknown
 ARG REVISION=unknown
 ARG CREATED=unknown
@@ -32,7 +33,7 @@ LABEL org.opencontainers.image.title="Roadworthy pipeline" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \
-      org.opencontainers.image.base.name="docker.io/library/python:3.11.14-slim-trixie" \
+      org.opencontainers.image.base.name="docker.io/library/${PYTHON_IMAGE}" \
       dev.roadworthy.sbom.spdx="attached as an attestation: docker buildx imagetools inspect --format '{{json .SBOM}}'"
 COPY --chmod=555 infra/docker/install-user.sh /usr/local/lib/roadworthy/
 RUN /usr/local/lib/roadworthy/install-user.sh

@@ -18,6 +18,7 @@ FROM install AS install-full
 RUN /install/install-environment.sh /opt/roadworthy /install/locks/server.lock /wheels
 
 FROM ${PYTHON_IMAGE} AS server
+ARG PYTHON_IMAGE
 ARG VERSION=unknown
 ARG REVISION=unknown
 ARG CREATED=unknown
@@ -26,7 +27,7 @@ LABEL org.opencontainers.image.title="Roadworthy model server" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \
-      org.opencontainers.image.base.name="docker.io/library/python:3.11.14-slim-trixie" \
+      org.opencontainers.image.base.name="docker.io/library/${PYTHON_IMAGE}" \
       dev.roadworthy.sbom.spdx="attached as an attestation: docker buildx imagetools inspect --format '{{json .SBOM}}'"
 COPY --chmod=555 infra/docker/install-user.sh infra/docker/healthcheck.py /usr/local/lib/roadworthy/
 RUN /usr/local/lib/roadworthy/install-user.sh

@@ -3,6 +3,7 @@ ARG TF_SERVING_IMAGE=tensorflow/serving:2.19.1
 
 # checkov:skip=CKV_DOCKER_7: the ARGs above name exact tags, and images.env digests; the rule does not look into ARGs
 FROM ${TF_SERVING_IMAGE}
+ARG TF_SERVING_IMAGE
 ARG VERSION=unknown
 ARG REVISION=unknown
 ARG CREATED=unknown
@@ -10,7 +11,7 @@ LABEL org.opencontainers.image.title="TensorFlow Serving with Roadworthy's confi
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \
-      org.opencontainers.image.base.name="docker.io/tensorflow/serving:2.19.1" \
+      org.opencontainers.image.base.name="docker.io/${TF_SERVING_IMAGE}" \
       dev.roadworthy.sbom.spdx="attached as an attestation: docker buildx imagetools inspect --format '{{json .SBOM}}'"
 COPY --chmod=555 infra/docker/install-user.sh /usr/local/lib/roadworthy/
 RUN /usr/local/lib/roadworthy/install-user.sh

@@ -44,6 +44,20 @@ def test_a_served_image_has_a_user_a_health_check_and_says_what_it_is(file, targ
     )
 
 
+@pytest.mark.parametrize(("file", "target"), [(file, target) for file, names in TARGETS.items() for target in names])
+def test_an_image_says_what_it_is_made_from_also_where_that_is_given(file, target):
+    """An ARG of before the first FROM is known only to a stage that names it again."""
+    found = stages((DOCKER / f"{file}.Dockerfile").read_text(), IMAGES)
+    base = re.search(r'image\.base\.name="docker\.io/(?:library/)?\$\{(\w+)\}"', last(steps_of(found, target), "LABEL"))
+
+    assert base, "the label must name the ARG"
+    assert base[1] in [step.rest for step in steps_of(found, target) if step.name == "ARG"]
+    root = found[target]
+    while root.base in found:
+        root = found[root.base]
+    assert root.base == IMAGES[base[1]]
+
+
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.stem)
 def test_a_run_step_is_a_script_that_a_test_can_run_too(file):
     for stage in stages(file.read_text(), IMAGES).values():
