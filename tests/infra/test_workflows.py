@@ -84,10 +84,11 @@ def test_cloud_build_calls_make_with_targets_that_exist():
     build = yaml.safe_load(text)
 
     assert [step["script"] for step in build["steps"]] == ["exec make $TARGETS"]
-    named = build["substitutions"]["_TARGETS"].split() + [
-        word for quoted in re.findall(r'_TARGETS="([^"]+)"', text) for word in quoted.split()
-    ]
-    assert set(named) <= TARGETS
+    triggers = re.findall(r'_TARGETS=(?:"([^"]+)"|([a-z-]+))', text)
+    named = {word for quoted, bare in triggers for word in (quoted or bare).split()}
+    called = {step["run"].split()[1] for _, step in STEPS if "run" in step}
+    assert set(build["substitutions"]["_TARGETS"].split()) <= named <= TARGETS
+    assert named == called, "the same steps as the workflows"
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ variable "accounts" {
       roles = [
         "roles/aiplatform.viewer", "roles/artifactregistry.reader", "roles/binaryauthorization.policyViewer", "roles/cloudkms.viewer", "roles/cloudquotas.viewer",
         "roles/cloudscheduler.viewer", "roles/compute.networkViewer", "roles/compute.viewer", "roles/container.clusterViewer",
-        "roles/dns.reader", "roles/iam.securityReviewer", "roles/iam.workloadIdentityPoolViewer", "roles/logging.viewer",
+        "roles/dns.reader", "roles/iam.securityReviewer", "roles/iam.workloadIdentityPoolViewer", "roles/logging.logWriter", "roles/logging.viewer",
         "roles/monitoring.viewer", "roles/serviceusage.serviceUsageViewer", "roles/storage.bucketViewer",
       ]
     }
@@ -56,7 +56,7 @@ variable "accounts" {
         "roles/aiplatform.admin", "roles/artifactregistry.admin", "roles/binaryauthorization.policyEditor", "roles/cloudkms.admin", "roles/cloudquotas.viewer",
         "roles/cloudscheduler.admin", "roles/compute.networkAdmin", "roles/compute.securityAdmin", "roles/container.admin",
         "roles/dns.admin", "roles/iam.serviceAccountAdmin", "roles/iam.workloadIdentityPoolAdmin", "roles/logging.configWriter",
-        "roles/monitoring.admin", "roles/servicenetworking.networksAdmin", "roles/serviceusage.serviceUsageAdmin",
+        "roles/logging.logWriter", "roles/monitoring.admin", "roles/servicenetworking.networksAdmin", "roles/serviceusage.serviceUsageAdmin",
         "roles/storage.admin",
       ]
       grants = [

@@ -17,6 +17,11 @@ run "workers_reach_only_each_other" {
   }
 
   assert {
+    condition     = google_compute_firewall.shuffle.direction == "INGRESS"
+    error_message = "Workers must be let in: out they may anyway."
+  }
+
+  assert {
     condition     = one(google_compute_firewall.shuffle.allow).ports == tolist(["12345-12346"])
     error_message = "Only the ports of the shuffle may be open."
   }

@@ -8,7 +8,8 @@ variables {
     id     = "projects/acme-vision-dev/global/networks/roadworthy"
     subnet = { id = "roadworthy-europe-west4", pods = "pods", services = "services" }
   }
-  kms_key = "projects/acme-vision-dev/locations/europe-west4/keyRings/roadworthy/cryptoKeys/gke"
+  kms_key   = "projects/acme-vision-dev/locations/europe-west4/keyRings/roadworthy/cryptoKeys/gke"
+  operators = { deployer = "serviceAccount:deployer@acme-vision-dev.iam.gserviceaccount.com" }
 }
 
 run "autopilot_is_private" {
@@ -35,8 +36,43 @@ run "autopilot_is_private" {
   }
 
   assert {
+    condition     = one(google_container_cluster.this.binary_authorization).evaluation_mode == "PROJECT_SINGLETON_POLICY_ENFORCE"
+    error_message = "The cluster must heed the policy of what may run."
+  }
+
+  assert {
+    condition     = one(google_container_cluster.this.database_encryption).state == "ENCRYPTED" && one(google_container_cluster.this.database_encryption).key_name == var.kms_key
+    error_message = "Kubernetes' secrets must be encrypted with our key."
+  }
+
+  assert {
+    condition     = !one(one(google_container_cluster.this.master_auth).client_certificate_config).issue_client_certificate
+    error_message = "There must be no client certificate, which nobody could take back."
+  }
+
+  assert {
+    condition     = one(one(google_container_cluster.this.control_plane_endpoints_config).dns_endpoint_config).allow_external_traffic && length(one(google_container_cluster.this.master_authorized_networks_config).cidr_blocks) == 0
+    error_message = "The control plane must be reached by its name, where IAM decides, and from no address."
+  }
+
+  assert {
+    condition     = one(one(google_container_cluster.this.monitoring_config).managed_prometheus).enabled
+    error_message = "Managed Prometheus must read the servers: objectives and the autoscaler live on it."
+  }
+
+  assert {
+    condition     = one(one(google_container_cluster.this.cluster_autoscaling).auto_provisioning_defaults).boot_disk_kms_key == var.kms_key
+    error_message = "The disks of nodes that Google makes must be encrypted with our key."
+  }
+
+  assert {
     condition     = google_project_iam_member.nodes.role == "roles/container.defaultNodeServiceAccount" && google_service_account.nodes.account_id == "roadworthy-nodes"
     error_message = "Nodes must have an account of their own, with a node's role."
+  }
+
+  assert {
+    condition     = google_service_account_iam_member.operators["deployer"].role == "roles/iam.serviceAccountUser"
+    error_message = "Who makes the cluster acts as its nodes, and administers nothing of them."
   }
 }
 
@@ -65,6 +101,21 @@ run "standard_pools" {
   assert {
     condition     = [for taint in google_container_node_pool.this["l4"].node_config[0].taint : "${taint.key}:${taint.effect}"] == ["nvidia.com/gpu:NO_SCHEDULE"]
     error_message = "A pool with GPUs must be tainted."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for node in concat(google_container_cluster.this.node_config, [for pool in google_container_node_pool.this : pool.node_config[0]]) : [
+        node.boot_disk_kms_key == var.kms_key, one(node.workload_metadata_config).mode == "GKE_METADATA",
+        one(node.shielded_instance_config).enable_secure_boot, one(node.shielded_instance_config).enable_integrity_monitoring,
+      ]
+    ]))
+    error_message = "Every node must be shielded, have a disk under our key and give pods their own account, not the node's."
+  }
+
+  assert {
+    condition     = alltrue([for pool in google_container_node_pool.this : one(pool.management).auto_repair && one(pool.management).auto_upgrade])
+    error_message = "Nodes must be repaired and upgraded."
   }
 
   assert {
@@ -202,6 +253,11 @@ run "what_is_not_named_does_not_run" {
   assert {
     condition     = google_binary_authorization_policy.this[0].default_admission_rule[0].evaluation_mode == "ALWAYS_DENY"
     error_message = "Whatever is not named must be refused."
+  }
+
+  assert {
+    condition     = google_binary_authorization_policy.this[0].default_admission_rule[0].enforcement_mode == "ENFORCED_BLOCK_AND_AUDIT_LOG"
+    error_message = "What is refused must not run."
   }
 
   assert {

@@ -26,8 +26,13 @@ run "one_account_a_role" {
   }
 
   assert {
-    condition     = toset([for each in google_project_iam_member.roles : each.role if startswith(each.role, "roles/storage.admin")]) == toset(["roles/storage.admin"])
+    condition     = toset([for key, each in google_project_iam_member.roles : key if each.role == "roles/storage.admin"]) == toset(["deployer roles/storage.admin"])
     error_message = "Only the deployer administers buckets."
+  }
+
+  assert {
+    condition     = toset([for key, each in google_project_iam_member.roles : split(" ", key)[0] if each.role == "roles/logging.logWriter"]) == toset(keys(var.accounts))
+    error_message = "Everybody must be able to write logs: Cloud Build takes no account that can't."
   }
 }
 
@@ -42,6 +47,11 @@ run "the_deployer_makes_nobody_owner" {
   assert {
     condition     = startswith(one(google_project_iam_member.grants["deployer"].condition).expression, "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/aiplatform.user', ")
     error_message = "It must give those roles alone that are named."
+  }
+
+  assert {
+    condition     = google_project_iam_member.grants["deployer"].role == "roles/resourcemanager.projectIamAdmin"
+    error_message = "Only a giver of roles has the condition."
   }
 }
 
@@ -66,6 +76,11 @@ run "serving_reaches_no_vertex" {
     condition     = toset(keys(google_service_account_iam_member.acts_as)) == toset(["deployer pipeline", "deployer serving", "deployer trainer", "pipeline pipeline", "pipeline serving", "pipeline trainer"])
     error_message = "Only the pipeline and the deployer act as others."
   }
+
+  assert {
+    condition     = alltrue([for each in google_service_account_iam_member.acts_as : each.role == "roles/iam.serviceAccountUser"])
+    error_message = "Who acts as an account must not be able to change it."
+  }
 }
 
 run "without_github_nobody_comes_from_outside" {
@@ -88,6 +103,11 @@ run "workloads_need_a_cluster" {
     condition     = google_service_account_iam_member.workloads["serving models/model-server"].member == "serviceAccount:acme-vision-dev.svc.id.goog[models/model-server]"
     error_message = "The server's Kubernetes account must be the serving account."
   }
+
+  assert {
+    condition     = alltrue([for each in google_service_account_iam_member.workloads : each.role == "roles/iam.workloadIdentityUser"])
+    error_message = "A Kubernetes account may be its Google account, and nothing more."
+  }
 }
 
 run "github_is_one_repository" {
@@ -105,6 +125,11 @@ run "github_is_one_repository" {
   assert {
     condition     = keys(google_service_account_iam_member.github) == ["deployer prod"]
     error_message = "Only the accounts named may be taken on, and only from their environments."
+  }
+
+  assert {
+    condition     = google_service_account_iam_member.github["deployer prod"].role == "roles/iam.workloadIdentityUser"
+    error_message = "A token of GitHub's may be turned into the account's, and nothing more."
   }
 
   assert {

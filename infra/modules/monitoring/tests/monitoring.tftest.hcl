@@ -63,6 +63,32 @@ run "every_objective_has_three_alerts" {
   }
 
   assert {
+    condition = alltrue(flatten([
+      for policies in [google_monitoring_alert_policy.burn, google_monitoring_alert_policy.logs, google_monitoring_alert_policy.outage] :
+      [for policy in policies : length(policy.notification_channels) == length(var.emails)]
+    ])) && length(one(google_billing_budget.this[0].all_updates_rule).monitoring_notification_channels) == length(var.emails)
+    error_message = "Everybody must be told of every alert, and of the budget."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for key, policy in google_monitoring_alert_policy.burn : [
+        for condition in policy.conditions :
+        condition.condition_threshold[0].comparison == "COMPARISON_GT" && condition.condition_threshold[0].duration == "0s" && condition.condition_threshold[0].threshold_value == { fast = 14.4, steady = 6, slow = 3 }[split(" ", key)[2]]
+      ]
+    ]))
+    error_message = "An alert must come once the rest is used up so many times too fast."
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in google_monitoring_alert_policy.logs :
+      policy.conditions[0].condition_threshold[0].comparison == "COMPARISON_GT" && policy.conditions[0].condition_threshold[0].threshold_value == 0 && policy.conditions[0].condition_threshold[0].duration == "0s"
+    ])
+    error_message = "The first failure must be told of."
+  }
+
+  assert {
     condition     = length(google_monitoring_alert_policy.logs) == 2
     error_message = "Failed pipelines and refused versions must be told of."
   }

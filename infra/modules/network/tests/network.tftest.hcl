@@ -30,6 +30,16 @@ run "is_private" {
   }
 
   assert {
+    condition     = google_compute_global_address.apis.address_type == "INTERNAL" && alltrue([for zone in google_dns_managed_zone.apis : zone.visibility == "private"])
+    error_message = "The address and the names that lead there must be the network's own."
+  }
+
+  assert {
+    condition     = google_compute_router_nat.this[0].log_config[0].enable
+    error_message = "What NAT could not let out must be told of."
+  }
+
+  assert {
     condition     = length(google_compute_subnetwork.this.secondary_ip_range) == 0
     error_message = "Without a cluster there are no secondary ranges."
   }
@@ -129,7 +139,7 @@ run "is_peered_on_request" {
   }
 
   assert {
-    condition     = google_compute_global_address.peering[0].prefix_length == 16 && google_compute_global_address.peering[0].address == "10.30.0.0"
+    condition     = google_compute_global_address.peering[0].prefix_length == 16 && google_compute_global_address.peering[0].address_type == "INTERNAL" && google_compute_global_address.peering[0].address == "10.30.0.0"
     error_message = "The range must be reserved as it was given."
   }
 }

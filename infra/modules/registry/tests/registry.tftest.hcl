@@ -48,6 +48,19 @@ run "released_images_stay" {
     condition     = alltrue([for each in google_artifact_registry_repository.this : length(each.cleanup_policies) == 4])
     error_message = "Every repository must be cleaned up."
   }
+
+  assert {
+    condition = alltrue([
+      for each in google_artifact_registry_repository.this :
+      { for policy in each.cleanup_policies : policy.id => policy.action } == { delete-old = "DELETE", delete-untagged = "DELETE", keep-newest = "KEEP", keep-released = "KEEP" }
+    ])
+    error_message = "What is old or has no tag must go, and the newest and released ones stay."
+  }
+
+  assert {
+    condition     = alltrue([for each in google_artifact_registry_repository_iam_binding.readers : each.role == "roles/artifactregistry.reader"]) && alltrue([for each in google_artifact_registry_repository_iam_binding.writers : each.role == "roles/artifactregistry.writer"])
+    error_message = "Readers may pull and writers push, and nothing more."
+  }
 }
 
 run "the_public_pulls_nothing" {

@@ -67,6 +67,11 @@ run "readers_read_and_writers_write" {
     condition     = google_storage_bucket_iam_binding.writers["models"].role == "roles/storage.objectUser"
     error_message = "Writers may write objects, and not change the bucket."
   }
+
+  assert {
+    condition     = alltrue([for each in google_storage_bucket_iam_binding.metadata : each.role == "roles/storage.bucketViewer"])
+    error_message = "Readers and writers may look at the bucket itself, and not change it."
+  }
 }
 
 run "the_public_reads_nothing" {

@@ -37,6 +37,11 @@ run "metadata_are_encrypted_from_the_first_run" {
     condition     = google_vertex_ai_metadata_store.this.name == "default" && google_vertex_ai_metadata_store.this.encryption_spec[0].kms_key_name == var.kms_key
     error_message = "Runs write into the store of this name; it must be there before them, with our key."
   }
+
+  assert {
+    condition     = google_vertex_ai_tensorboard.this.encryption_spec[0].kms_key_name == var.kms_key
+    error_message = "Tensorboard must be encrypted with our key."
+  }
 }
 
 run "endpoints_are_ours" {
