@@ -102,10 +102,11 @@ def run_in_cloud(
 
 def say_task(task: "Task", terminal: TextIO) -> None:
     """One line for a task that has ended."""
+    from roadworthy.pipeline.cli.console import node_line
     from roadworthy.pipeline.runners.cloud.platform import ENDED
 
     if task.state in ENDED:
-        print(f"  {task.name:<28} {task.state:<7} {task.seconds:7.1f} s", file=terminal, flush=True)
+        print(node_line(task.name, task.state, task.seconds), file=terminal, flush=True)
 
 
 def refuse_failed(run: "Run", platform: PlatformName) -> None:

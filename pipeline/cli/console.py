@@ -14,6 +14,11 @@ from roadworthy.serving.errors import RoadworthyError
 INTERRUPTED: Final = 130
 
 
+def node_line(name: str, state: str, seconds: float) -> str:
+    """What is told of a node that has ended, wherever it ran."""
+    return f"  {name:<28} {state:<7} {seconds:7.1f} s"
+
+
 @contextmanager
 def libraries_to(log: Path, *, machine_stdout: bool) -> Iterator[TextIO]:
     """Sends file descriptor 2 to a log file while a run lasts, and yields a stream to the real terminal.

@@ -274,5 +274,7 @@ def _fetch(settings: "RunConfig", terminal: TextIO) -> None:
 
 
 def _say(event: "NodeEvent", terminal: TextIO) -> None:
+    from roadworthy.pipeline.cli.console import node_line
+
     if event.state != "running":
-        print(f"  {event.node:<28} {event.state:<7} {event.seconds:7.1f} s", file=terminal)
+        print(node_line(event.node, event.state, event.seconds), file=terminal)

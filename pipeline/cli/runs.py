@@ -167,13 +167,15 @@ def _record_of(settings: "RunConfig", run_id: str) -> "tuple[RunRecord, Path] | 
 
 
 def _tell_record(found: "tuple[RunRecord, Path]", *, as_json: bool) -> None:
+    from roadworthy.pipeline.cli.console import node_line
+
     record, path = found
     if as_json:
         click.echo(record.model_dump_json(indent=2))
         return
     click.echo(f"{record.run_id} {record.state}: {path}")
     for node in record.nodes:
-        click.echo(f"  {node.node:<28} {node.state:<7} {node.seconds:7.1f} s")
+        click.echo(node_line(node.node, node.state, node.seconds))
     if record.failure is not None:
         click.echo(record.failure.message)
 
