@@ -52,10 +52,10 @@ images-sign: ## Signs what images-push pushed, with cosign and without a key.
 manifests: ## Renders build/manifests/OVERLAY.yaml by the digests that were pushed. OVERLAY=cpu, gpu, canary or tf-serving.
 	@infra/kubernetes/deploy.sh render $(OVERLAY)
 
-deploy: ## Applies an overlay to kubectl's cluster and waits for it. OVERLAY=… REGISTRY=… PROJECT=… MODELS=gs://…
+deploy: ## Applies an overlay to a cluster and waits for it. OVERLAY=… REGISTRY=… PROJECT=… MODELS=gs://… CONTEXT=kubectl's, else its current one
 	@infra/kubernetes/deploy.sh apply $(OVERLAY)
 
-kubeflow: setup ## Installs Kubeflow Pipelines in kubectl's cluster; DRY_RUN=1 only renders. FROM=a folder of Terraform that was applied
+kubeflow: setup ## Installs Kubeflow Pipelines in a cluster; DRY_RUN=1 only renders. FROM=a folder of Terraform that was applied CONTEXT=as deploy
 	@infra/kubernetes/kubeflow.sh $(FROM)
 
 release: setup ## The wheel of a tag with checksums and a signature, as a release. VERSION=v1.2.3

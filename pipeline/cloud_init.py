@@ -79,18 +79,6 @@ def with_cloud_section(text: str, section: dict[str, Any]) -> str:
     return before + ("" if not before or before.endswith("\n") else "\n") + written + "".join(lines[end:])
 
 
-def text_of(path: Path) -> str:
-    """A config's text.
-
-    Raises:
-        ConfigError: it can't be read, or is no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} must be a YAML file in UTF-8. Received: {error}.") from error
-
-
 def write_whole(path: Path, text: str) -> None:
     """Replaces a file, or what a link leads to: written aside, then renamed, with the permissions it had."""
     path = path.resolve()

@@ -151,11 +151,20 @@ def load_recipes(path: Path) -> tuple[Recipe, ...]:
     return _load(path, CompressSettings).recipes
 
 
-def _load(path: Path, section: type[Section]) -> Section:
+def text_of(path: Path) -> str:
+    """A config's text.
+
+    Raises:
+        ConfigError: it can't be read, or is no text.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} must be a readable YAML file. Received: {error}") from error
+        raise ConfigError(f"{path} must be a readable YAML file in UTF-8. Received: {error}.") from error
+
+
+def _load(path: Path, section: type[Section]) -> Section:
+    text = text_of(path)
     root = None
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -30,7 +30,7 @@ module "storage" {
   prefix   = var.project
   kms_key  = module.kms.keys["state"]
   buckets = {
-    terraform       = { writers = var.administrators, versions_kept = 50, noncurrent_days = 365, undelete_days = 90 }
-    terraform-plans = { writers = var.administrators, delete_after_days = 7 }
+    terraform       = { readers = var.planners, writers = var.administrators, versions_kept = 50, noncurrent_days = 365, undelete_days = 90 }
+    terraform-plans = { writers = concat(var.administrators, var.planners), delete_after_days = 7 }
   }
 }

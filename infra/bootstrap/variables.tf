@@ -24,3 +24,14 @@ variable "administrators" {
     error_message = "administrators must be members for IAM, as group:platform@example.com, and not the public."
   }
 }
+
+variable "planners" {
+  description = "Members who may read state and keep plans, and change nothing else: what plans pull requests."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for member in var.planners : can(regex("^(user|group|serviceAccount|principal|principalSet):", member))])
+    error_message = "planners must be members for IAM, as serviceAccount:roadworthy-ci@PROJECT.iam.gserviceaccount.com, and not the public."
+  }
+}

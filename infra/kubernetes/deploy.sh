@@ -2,7 +2,7 @@
 # Renders an overlay with the digests of the images that were pushed, and applies it.
 #
 #   deploy.sh render OVERLAY      to build/manifests/OVERLAY.yaml
-#   deploy.sh apply OVERLAY       renders, applies to kubectl's current cluster and waits for the rollout
+#   deploy.sh apply OVERLAY       renders, applies to the cluster of kubectl's context CONTEXT, else its current one, and waits for the rollout
 #
 # REGISTRY, PROJECT and MODELS (gs://BUCKET) take the place of the example's; without build/images/ the tags stay. They are
 # the outputs images and cloud of an environment: see docs/guide/deploying-kubernetes.md.
@@ -21,6 +21,8 @@ ls "$overlays" | grep -qxF -- "$overlay" ||
   stop "OVERLAY must be one of: $(ls "$overlays" | xargs). Received: ${overlay:-none}." "Try: make manifests OVERLAY=cpu"
 kubectl=$(command -v kubectl || echo .cache/check/bin/kubectl)
 [ -x "$kubectl" ] || stop "kubectl must be on PATH. Received: none." "infra/check/tools.sh brings one into .cache/check"
+# shellcheck source=infra/kubernetes/cluster.sh
+source infra/kubernetes/cluster.sh
 
 example=europe-west4-docker.pkg.dev/roadworthy-dev/roadworthy
 registry=${REGISTRY:-$example}
@@ -51,8 +53,9 @@ render() {
   echo "build/manifests/$overlay.yaml"
 }
 
+[ "$command" != apply ] || find_cluster
 render
 if [ "$command" = apply ]; then
-  "$kubectl" apply --server-side -f "build/manifests/$overlay.yaml"
-  "$kubectl" -n models rollout status deployment/model-server --timeout=15m
+  in_cluster apply --server-side -f "build/manifests/$overlay.yaml"
+  in_cluster -n models rollout status deployment/model-server --timeout=15m
 fi

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs Kubeflow Pipelines in kubectl's current cluster, by the output kubeflow of a folder of Terraform that was applied.
+# Installs Kubeflow Pipelines by the output kubeflow of a folder of Terraform that was applied, in the cluster of kubectl's
+# context CONTEXT, else its current one.
 #
 #   kubeflow.sh [FOLDER]      infra/examples/kubeflow where none is named; with DRY_RUN=1 it only renders, to build/manifests
 set -euo pipefail
@@ -14,9 +15,12 @@ folder=${1:-infra/examples/kubeflow}
 [ -f "$folder/outputs.tf" ] || stop "FROM must be a folder of Terraform with the output kubeflow. Received: $folder."
 kubectl=$(command -v kubectl || echo .cache/check/bin/kubectl)
 [ -x "$kubectl" ] || stop "kubectl must be on PATH. Received: none." "infra/check/tools.sh brings one into .cache/check"
+# shellcheck source=infra/kubernetes/cluster.sh
+source infra/kubernetes/cluster.sh
 for program in terraform git; do
   command -v "$program" >/dev/null || stop "$program must be on PATH. Received: none."
 done
+[ -n "${DRY_RUN:-}" ] || find_cluster
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 found=$(terraform -chdir="$folder" output -no-color -json kubeflow 2>"$said") ||
@@ -45,7 +49,7 @@ for part in cluster namespaced; do
 done
 [ -z "${DRY_RUN:-}" ] || exit 0
 
-"$kubectl" apply --server-side -f "$manifests/cluster.yaml"
-"$kubectl" wait --for=condition=established --timeout=2m crd/workflows.argoproj.io crd/scheduledworkflows.kubeflow.org
-"$kubectl" apply --server-side -f "$manifests/namespaced.yaml"
-"$kubectl" -n kubeflow wait --for=condition=available --timeout=15m deployment --all
+in_cluster apply --server-side -f "$manifests/cluster.yaml"
+in_cluster wait --for=condition=established --timeout=2m crd/workflows.argoproj.io crd/scheduledworkflows.kubeflow.org
+in_cluster apply --server-side -f "$manifests/namespaced.yaml"
+in_cluster -n kubeflow wait --for=condition=available --timeout=15m deployment --all

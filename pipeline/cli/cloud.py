@@ -34,7 +34,8 @@ def init(config: Path, environment: Path, dry_run: bool, as_json: bool) -> None:
 
     Keys that Terraform does not know of, such as nodes and caching, stay.
     """
-    from roadworthy.pipeline.cloud_init import cloud_outputs, text_of, with_cloud_section, write_whole
+    from roadworthy.pipeline.cloud_init import cloud_outputs, with_cloud_section, write_whole
+    from roadworthy.pipeline.config import text_of
 
     section = cloud_outputs(environment)
     before = text_of(config)

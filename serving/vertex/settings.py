@@ -8,6 +8,8 @@ ContainerKind = Literal["roadworthy", "tensorflow", "tf-serving"]
 _NETWORK: Final = "^projects/[^/]+/global/networks/[^/]+$"
 # https://cloud.google.com/vertex-ai/docs/explainable-ai/overview: gradients need Vertex AI's own TensorFlow image.
 _BY_GRADIENTS: Final = ("integrated-gradients", "xrai")
+# The API's range of SampledShapleyAttribution.path_count.
+_MOST_PATHS: Final = 50
 
 
 class _Frozen(BaseModel):
@@ -70,12 +72,18 @@ class Private(_Frozen):
 
 
 class Explanation(_Frozen):
-    """Which features made the score."""
+    """Which features made the score; Google ends Vertex Explainable AI on 2027-03-16."""
 
     method: Literal["sampled-shapley", "integrated-gradients", "xrai"] = "sampled-shapley"
-    steps: int = Field(10, ge=1, le=100, description="Paths or steps; more are closer and slower.")
-    input: str = Field("image_bytes", description="Tensor that is explained.")
+    steps: int = Field(10, ge=1, le=100, description="Paths (at most 50) or steps; more are closer and slower.")
+    input: str | None = Field(None, description="Tensor that is explained; null: what the container takes images by.")
     output: str = Field("scores", description="Tensor that explains it.")
+
+    @model_validator(mode="after")
+    def _paths_are_fewer(self) -> "Explanation":
+        if self.method == "sampled-shapley" and self.steps > _MOST_PATHS:
+            raise ValueError(f"steps must be at most {_MOST_PATHS} for sampled-shapley. Received: {self.steps}.")
+        return self
 
 
 def check_explainable(container: Container, explanation: Explanation | None) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-from roadworthy.serving.contract import IMAGE_INPUT, SAVED_MODEL_FILE
+from roadworthy.serving.contract import EXAMPLES_INPUT, IMAGE_INPUT, SAVED_MODEL_FILE
 from roadworthy.serving.errors import DeployError
 from roadworthy.serving.repository import check_version
 from roadworthy.serving.vertex.settings import Container, Explanation, Machine
@@ -109,8 +109,8 @@ def machine_spec(machine: Machine) -> Any:
     return spec
 
 
-def explanation_spec(explanation: Explanation) -> Any:
-    """How scores are explained, as an `ExplanationSpec`."""
+def explanation_spec(explanation: Explanation, container: Container) -> Any:
+    """How scores of a model in a container are explained, as an `ExplanationSpec`."""
     from google.cloud import aiplatform_v1 as v1
 
     match explanation.method:
@@ -124,13 +124,12 @@ def explanation_spec(explanation: Explanation) -> Any:
             )
         case "xrai":
             how = v1.ExplanationParameters(xrai_attribution=v1.XraiAttribution(step_count=explanation.steps))
-    modality = "image" if explanation.input == IMAGE_INPUT else "numeric"
+    # Vertex AI's own image knows the signature serving_default alone.
+    images = EXAMPLES_INPUT if container.kind == "tensorflow" else IMAGE_INPUT
+    asked = explanation.input or images
+    modality = "image" if asked == images else "numeric"
     metadata = v1.ExplanationMetadata(
-        inputs={
-            explanation.input: v1.ExplanationMetadata.InputMetadata(
-                input_tensor_name=explanation.input, modality=modality
-            )
-        },
+        inputs={asked: v1.ExplanationMetadata.InputMetadata(input_tensor_name=asked, modality=modality)},
         outputs={explanation.output: v1.ExplanationMetadata.OutputMetadata(output_tensor_name=explanation.output)},
     )
     return v1.ExplanationSpec(parameters=how, metadata=metadata)

@@ -117,7 +117,7 @@ class VertexTarget:
             labels={**self._place.labels, **label_values(origin.labels), DIGEST: digest},
         )
         if serving.explanation is not None:
-            model.explanation_spec = explanation_spec(serving.explanation)
+            model.explanation_spec = explanation_spec(serving.explanation, serving.container)
         if self._place.kms_key:
             model.encryption_spec.kms_key_name = self._place.kms_key
         self._registry.upload(model, is_first=not self._has_versions)

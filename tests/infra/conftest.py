@@ -1,8 +1,10 @@
 """Terraform on copies of the real modules, with the provider's schema served on this machine."""
 
+import json
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,28 @@ def storage_module(tmp_path):
     """A copy of the module storage, to break."""
     shutil.copytree(ROOT / "infra/modules/storage", tmp_path / "storage")
     return tmp_path / "storage"
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """A kubectl that renders, knows the contexts `here` and `there`, and writes down all else it is asked."""
+
+    environment: dict[str, str]
+    file: Path
+
+    def asked(self):
+        return self.file.read_text().splitlines() if self.file.exists() else []
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    kubectl, asked, config = tmp_path / "bin/kubectl", tmp_path / "asked", tmp_path / "kubeconfig"
+    kubectl.parent.mkdir()
+    real = ROOT / ".cache/check/bin/kubectl"
+    own = f'#!/bin/sh\ncase "$1" in kustomize | config) exec {real} "$@" ;; esac\n'
+    kubectl.write_text(f'{own}printf "%s\\n" "$*" >>{asked}\n')
+    kubectl.chmod(0o755)
+    contexts = [{"name": name, "context": {"cluster": name, "user": name}} for name in ("here", "there")]
+    config.write_text(json.dumps({"contexts": contexts, "current-context": "here"}))
+    path = f"{kubectl.parent}:{os.environ['PATH']}"
+    return Recorder({"PATH": path, "KUBECONFIG": str(config), "CONTEXT": ""}, asked)

@@ -25,9 +25,13 @@ def checkout(tmp_path):
     return tmp_path
 
 
+def deploy(checkout, *words, **environment):
+    command = [checkout / "infra/kubernetes/deploy.sh", *words]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
 def render(checkout, overlay, **environment):
-    command = [checkout / "infra/kubernetes/deploy.sh", "render", overlay]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    done = deploy(checkout, "render", overlay, **environment)
     return done.returncode, done.stderr, checkout / "build/manifests" / f"{overlay}.yaml"
 
 
@@ -56,6 +60,32 @@ def test_an_image_that_was_pushed_goes_by_its_digest(checkout):
     _, _, file = render(checkout, "cpu", REGISTRY="registry.example/mine")
 
     assert images(file) == {f"registry.example/mine/server-litert@{DIGEST}"}
+
+
+@pytest.mark.parametrize(("given", "context"), [("", "here"), ("there", "there")])
+def test_the_cluster_is_named_before_it_is_changed(checkout, recorder, given, context):
+    done = deploy(checkout, "apply", "cpu", **recorder.environment | {"CONTEXT": given})
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"to the cluster of kubectl's context {context}\n")
+    assert recorder.asked() == [
+        f"--context={context} apply --server-side -f build/manifests/cpu.yaml",
+        f"--context={context} -n models rollout status deployment/model-server --timeout=15m",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"CONTEXT": "her"}, "CONTEXT must be one of kubectl's: here there. Received: her."),
+        ({"KUBECONFIG": "/dev/null"}, "kubectl must have a current context, or CONTEXT name one. Received: none."),
+    ],
+)
+def test_without_a_cluster_nothing_is_applied(checkout, recorder, environment, told):
+    done = deploy(checkout, "apply", "cpu", **recorder.environment | environment)
+
+    assert (done.returncode, recorder.asked()) == (2, [])
+    assert told in done.stderr
 
 
 @pytest.mark.parametrize("overlay", ["tpu", "../base/roadworthy", "canary/candidate"])

@@ -162,21 +162,15 @@ def test_ours_is_what_the_schemas_of_kubernetes_allow(kubeflow, applied):
     assert done.returncode == 0, done.stderr
 
 
-def test_what_the_engine_needs_is_there_before_what_needs_it(kubeflow, applied, tmp_path):
-    """kubectl renders, and is a recorder of all else."""
-    kubectl, asked = tmp_path / "bin/kubectl", tmp_path / "asked"
-    kubectl.parent.mkdir()
-    real = ROOT / ".cache/check/bin/kubectl"
-    kubectl.write_text(f'#!/bin/sh\n[ "$1" != kustomize ] || exec {real} "$@"\nprintf "%s\\n" "$*" >>{asked}\n')
-    kubectl.chmod(0o755)
-    done, _ = kubeflow(applied(**CLOUD), DRY_RUN="", PATH=f"{kubectl.parent}:{os.environ['PATH']}")
+def test_what_the_engine_needs_is_there_before_what_needs_it(kubeflow, applied, recorder):
+    done, _ = kubeflow(applied(**CLOUD), DRY_RUN="", **recorder.environment)
 
     assert done.returncode == 0, done.stderr
-    assert [line.split(" --timeout")[0] for line in asked.read_text().splitlines()] == [
-        "apply --server-side -f build/manifests/kubeflow/cluster.yaml",
-        "wait --for=condition=established",
-        "apply --server-side -f build/manifests/kubeflow/namespaced.yaml",
-        "-n kubeflow wait --for=condition=available",
+    assert [line.split(" --timeout")[0] for line in recorder.asked()] == [
+        "--context=here apply --server-side -f build/manifests/kubeflow/cluster.yaml",
+        "--context=here wait --for=condition=established",
+        "--context=here apply --server-side -f build/manifests/kubeflow/namespaced.yaml",
+        "--context=here -n kubeflow wait --for=condition=available",
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.gcs.server import gcs_server
+from contracts.gcs.server import Fault, gcs_server
 from roadworthy.pipeline.config import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +54,8 @@ def test_from_a_plan_that_was_approved_to_a_config(tmp_path, attached):
         late = attached(elsewhere, elsewhere / "apply.sh", "dev", total, **cloud)
         assert (late.returncode, "Saved plan is stale" in late.stderr) == (1, True), late.stderr
 
+        # Who plans may read the state and not write it.
+        gcs.faults.append(Fault("POST", STATE, 403, times=99))
         again = attached(infra, infra / "plan.sh", "dev", **cloud)
         assert "No changes." in again.stdout, again.stdout
 

@@ -124,7 +124,8 @@ def test_a_file_that_is_no_text_is_the_users_fault_and_stays(environment, tmp_pa
     config.write_bytes(b"name: caf\xe9\n")
     done = init(config, "--from-terraform", environment({"cloud": SECTION}))
 
-    assert (done.returncode, "must be a YAML file in UTF-8. Received: " in done.stderr) == (2, True), done.stderr
+    told = "must be a readable YAML file in UTF-8. Received: "
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
     assert config.read_bytes() == b"name: caf\xe9\n"
 
 

@@ -17,6 +17,7 @@ BASE = "name: pets\noutput: out\ndata: {path: photos}\n"
         ("{machine: {accelerator: nvidia-tesla-t4}}", "accelerator and accelerators go together"),
         ("{machine: {replicas: 3, max_replicas: 2}}", "max_replicas must be at least replicas, 3. Received: 2"),
         ("{explanation: {method: xrai}}", "must be sampled-shapley, or the container tensorflow"),
+        ("{explanation: {steps: 51}}", "steps must be at most 50 for sampled-shapley. Received: 51"),
         ("{container: {kind: tensorflow, args: [--x]}}", "args must be left out for tensorflow"),
         ("{private: {network: projects/1/global/networks/n}}", "ramp.steps must be [100]"),
         ("{private: {}}", "must have allowed_projects or a network"),

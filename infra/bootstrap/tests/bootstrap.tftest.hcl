@@ -34,6 +34,30 @@ run "state_is_not_public" {
   expect_failures = [var.administrators]
 }
 
+run "planners_are_not_the_public" {
+  command = plan
+
+  variables {
+    planners = ["allAuthenticatedUsers"]
+  }
+
+  expect_failures = [var.planners]
+}
+
+run "who_plans_reads_the_state_and_writes_plans_alone" {
+  command = plan
+
+  variables {
+    administrators = ["group:platform@example.com"]
+    planners       = ["serviceAccount:ci@example.com"]
+  }
+
+  assert {
+    condition     = join(" ", output.state_writers) == "group:platform@example.com"
+    error_message = "A planner must not be able to write the state."
+  }
+}
+
 run "a_number_is_no_id" {
   command = plan
 

@@ -13,3 +13,8 @@ output "protected" {
   description = "Whether every bucket that holds objects refuses to be deleted."
   value       = alltrue([for bucket in google_storage_bucket.this : !bucket.force_destroy])
 }
+
+output "writers" {
+  description = "Who may write, by the end of the bucket's name."
+  value       = { for name, binding in google_storage_bucket_iam_binding.writers : name => binding.members }
+}

@@ -99,9 +99,12 @@ def test_gradients_in_vertex_ais_own_container(push, saved_colours, colours, ver
     given = {"explanation": Explanation(method=method, steps=9), "container": Container(kind="tensorflow")}
     deploy(push.model_copy(update=given), saved_colours, colours)
 
-    parameters = sent(vertex, "UploadModel").model.explanation_spec.parameters
+    explained = sent(vertex, "UploadModel").model.explanation_spec
 
-    assert getattr(parameters, parameter).step_count == 9
+    assert getattr(explained.parameters, parameter).step_count == 9
+    # What its serving_default takes.
+    assert explained.metadata.inputs["examples"].input_tensor_name == "examples"
+    assert explained.metadata.inputs["examples"].modality == "image"
 
 
 @pytest.mark.parametrize(
