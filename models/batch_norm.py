@@ -6,6 +6,7 @@ from typing import Final
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from roadworthy.models.bridge.graph import leaves
 
@@ -27,12 +28,19 @@ def reestimate(model: keras.Model, batches: Iterable[np.ndarray]) -> None:
     layers = batch_norms(model)
     if not layers:
         return
+    images = tf.TensorSpec((None, *model.input_shape[1:]), model.inputs[0].dtype)
+
+    # As one graph: an eager call would hold every activation to its end.
+    @tf.function(input_signature=[images, tf.TensorSpec((), tf.float64)])
+    def learn(batch: tf.Tensor, momentum: tf.Tensor) -> None:
+        for layer in layers:
+            layer.momentum = tf.cast(momentum, keras.backend.result_type(layer.compute_dtype, "float32"))
+        model(batch, training=True)
+
     with _unfrozen(layers):
         for count, batch in enumerate(batches):
-            for layer in layers:
-                # Makes the moving average the mean of all batches so far.
-                layer.momentum = count / (count + 1)
-            model(batch, training=True)
+            # Makes the moving average the mean of all batches so far.
+            learn(batch, count / (count + 1))
 
 
 def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:

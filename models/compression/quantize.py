@@ -25,6 +25,7 @@ from roadworthy.models.compression.record import Skipped
 from roadworthy.models.compression.rounding import correct_rounding
 from roadworthy.models.compression.shared_scale import share_scales
 from roadworthy.models.compression.training_images import TrainingImages
+from roadworthy.models.forward import forward
 from roadworthy.serving.errors import ModelError
 
 COMPARED_IMAGES: Final = 64
@@ -145,7 +146,8 @@ def _check_agreement(agreement: Agreement, *, rounding: Agreement) -> None:
 
 def _answers(model: Any, images: np.ndarray) -> np.ndarray:
     """A model's scores, of either Keras, one image at a time so that memory is that of one."""
-    return np.concatenate([np.asarray(model(image[None], training=False)) for image in images])
+    answer = forward(model)
+    return np.concatenate([answer(image[None]) for image in images])
 
 
 def _left_in_float(flatbuffer: bytes, settings: Quantize, *, known: tuple[Skipped, ...]) -> tuple[Skipped, ...]:

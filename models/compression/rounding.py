@@ -1,6 +1,6 @@
 """Puts right what rounding weights to int8 shifts, before the converter rounds them for good."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import keras
@@ -9,6 +9,7 @@ import numpy as np
 from roadworthy.models.batch_norm import BATCHES, batch_norms, reestimate
 from roadworthy.models.compression.kernels import CHANNEL_AXES, layers_with_kernel
 from roadworthy.models.compression.training_images import TrainingImages
+from roadworthy.models.forward import forward
 
 # LiteRT's int8 weights are symmetric: -128 is not used.
 INT8_MAX: Final = 127
@@ -36,17 +37,18 @@ def correct_rounding(model: keras.Model, images: TrainingImages, *, whole: Colle
         section 4.2, https://arxiv.org/abs/1906.04721; here with the statistics of data.
     """
     sample = [batch for batch, _ in images.batches().take(COMPARED_BATCHES).as_numpy_iterator()]
-    answers = _answers(model, sample)
+    answer = forward(model)
+    answers = [answer(batch) for batch in sample]
     norms = batch_norms(model)
     before = _statistics(norms)
     _reestimate(model, images)
     exact = _statistics(norms)
     _assign(norms, before)
     _round_kernels(model, whole=whole)
-    uncorrected = _distance(_answers(model, sample), answers)
+    uncorrected = _distance([answer(batch) for batch in sample], answers)
     _reestimate(model, images)
     _assign(norms, _corrected(norms, before=before, exact=exact))
-    if _distance(_answers(model, sample), answers) > uncorrected:
+    if _distance([answer(batch) for batch in sample], answers) > uncorrected:
         _assign(norms, before)
 
 
@@ -81,12 +83,8 @@ def _corrected(norms: list[keras.layers.BatchNormalization], *, before: Statisti
     return moved
 
 
-def _answers(model: keras.Model, sample: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([keras.ops.convert_to_numpy(model(batch, training=False)) for batch in sample])
-
-
-def _distance(here: np.ndarray, there: np.ndarray) -> float:
-    return float(np.mean(np.abs(here - there)))
+def _distance(here: Sequence[np.ndarray], there: Sequence[np.ndarray]) -> float:
+    return float(np.mean(np.abs(np.concatenate(here) - np.concatenate(there))))
 
 
 def _statistics(norms: list[keras.layers.BatchNormalization]) -> Statistics:
