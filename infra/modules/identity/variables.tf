@@ -33,7 +33,7 @@ variable "accounts" {
       acts_as     = ["pipeline", "trainer", "serving"]
     }
     trainer = {
-      description = "Trains: reads data, writes models, reports to Tensorboard."
+      description = "Trains: reads data, writes models."
       roles       = ["roles/aiplatform.user", "roles/logging.logWriter", "roles/monitoring.metricWriter"]
     }
     serving = {
