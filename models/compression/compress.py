@@ -16,6 +16,7 @@ from roadworthy.models.compression.record import StepRecord, read_records, write
 from roadworthy.models.compression.steps import STEPS
 from roadworthy.models.compression.training_images import NO_AUGMENTATION, TrainingImages
 from roadworthy.models.config import AugmentationSettings
+from roadworthy.models.determinism import keep_order
 from roadworthy.models.export import KERAS_FILE, export_litert, export_saved_model, load_keras, save_keras
 from roadworthy.serving.contract import ModelCard
 
@@ -39,7 +40,8 @@ def take_step(
 ) -> None:
     """Takes the last of some steps; those before it made the model that is given.
 
-    The same step, files and seed give the same model. Sets the seeds of Python, NumPy and TensorFlow.
+    The same step, files and seed give the same model; one that trains does so under TF_DETERMINISTIC_OPS alone. Sets
+    the seeds of Python, NumPy and TensorFlow.
 
     Args:
         model_dir: folder with `Format-Keras/model.keras`, and `steps.json` if steps made it.
@@ -60,6 +62,7 @@ def take_step(
         UnsupportedLayer: the step can't take a layer of the model.
         DataError: the training split is empty or missing.
     """
+    keep_order()
     keras.utils.set_random_seed(seed)
     *earlier, step = steps
     model = load_keras(model_dir / KERAS_FILE)

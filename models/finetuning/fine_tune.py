@@ -10,6 +10,7 @@ import keras
 from roadworthy.models.batch_norm import BATCHES, reestimate
 from roadworthy.models.classifier import build_classifier, freeze_backbone
 from roadworthy.models.config import TrainingRun, TrainSettings
+from roadworthy.models.determinism import keep_order
 from roadworthy.models.export import export_saved_model, save_keras
 from roadworthy.models.finetuning.backup import NO_BACKUP, Backup, Progress, backup_path
 from roadworthy.models.finetuning.dataset import count_examples, image_batches, read_labels
@@ -43,9 +44,9 @@ def fine_tune(
 ) -> tuple[Epochs, Epochs]:
     """Builds, trains and exports a classifier, on all devices there are.
 
-    The same run on the same files and machine gives the same weights, also when it was interrupted and goes on from
-    its backup. At most a buffer of images is in memory. Where several workers train, each of them calls this with the
-    same arguments, and the chief writes.
+    Under TF_DETERMINISTIC_OPS the same run on the same files and machine gives the same weights, else nearly the same;
+    also when it was interrupted and goes on from its backup. At most a buffer of images is in memory. Where several
+    workers train, each of them calls this with the same arguments, and the chief writes.
 
     Args:
         run: the model, how it is trained, and the seed of all that is random.
@@ -64,11 +65,13 @@ def fine_tune(
         DataError: a split has no images, or the labels can't be read.
         ConfigError: the backbone is unknown, or can't take images this small; or TF_CONFIG is not right.
         WeightsError: the backbone's weights are missing, damaged or not the pinned ones.
+        ModelError: TF_DETERMINISTIC_OPS is set, and TensorFlow has begun without it.
         WorkerLost: another worker is gone; the same call in all of them goes on where they were.
         Stopped: SIGTERM came while it trained, to any of the workers; a backup was written, and the same call in all of
             them goes on there.
     """
-    # First of all: workers can only join while TensorFlow has done nothing yet.
+    # First of all: workers can only join, and threads be counted, while TensorFlow has done nothing yet.
+    keep_order()
     devices = find_devices(run.train)
     labels = read_labels(train_files)
     splits = _count(train_files, val_files)
